@@ -1,0 +1,53 @@
+# Each target sets up .venv itself: Python 3.11, pip and make are all it needs (uv where present).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(if $(shell command -v uv 2>/dev/null),uv pip install --python $(BIN)/python -q,$(BIN)/python -m pip install -q --disable-pip-version-check)
+LIMITS := -c constraints.txt
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.PHONY: demo serve test bench lint fuzz openapi clean
+.DEFAULT_GOAL := help
+
+help:  ## show this
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: setup.cfg constraints.txt | $(BIN)/python
+	$(INSTALL) $(LIMITS) -e '.[api,demo]'
+	@touch $@
+
+$(VENV)/dev.stamp: setup.cfg constraints.txt | $(BIN)/python
+	$(INSTALL) $(LIMITS) -e '.[api,dev]'
+	@touch $@ $(VENV)/run.stamp
+
+demo: $(VENV)/run.stamp  ## the whole product on real parts; writes demo/out/
+	$(BIN)/python -m examples.demo
+
+serve: $(VENV)/run.stamp  ## the service on this machine (needs EVIDENCE_SERVICE_TRACKING_URI)
+	$(BIN)/python -m api
+
+test: $(VENV)/dev.stamp  ## every test
+	$(BIN)/python -m pytest $(ARGS)
+
+coverage: $(VENV)/dev.stamp  ## every test, with coverage
+	$(BIN)/python -m coverage run -m pytest && $(BIN)/python -m coverage combine && $(BIN)/python -m coverage report
+
+bench: $(VENV)/dev.stamp  ## side by side with the peers; writes bench/out/report.json
+	$(BIN)/python -m bench $(ARGS)
+
+lint: $(VENV)/dev.stamp  ## ruff, mypy --strict, direction of imports
+	$(BIN)/python -m ruff check . && $(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/lint-imports
+
+fuzz: $(VENV)/dev.stamp  ## schemathesis against a running service; SECONDS=120
+	$(BIN)/python -m tests.fuzz $(or $(SECONDS),120)
+
+openapi: $(VENV)/dev.stamp  ## write openapi.yaml from the service's code
+	$(BIN)/python -m api.contract
+
+clean:  ## remove what the other targets made
+	rm -rf $(VENV) demo/out bench/out build *.egg-info

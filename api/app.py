@@ -1,0 +1,46 @@
+"""The application, put together from the use cases it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Flask, request
+from flask_smorest import Api
+from werkzeug.exceptions import BadRequest
+
+from mlflow_evidence_plugin.service import Evidence
+
+from . import errors
+from .auth import SERVICE
+from .contract import SETTINGS
+from .resources import bundles, captures, docs, health, models, runs
+
+Enqueue = Callable[[str], None]
+
+
+def create_app(evidence: Evidence | None, enqueue: Enqueue = lambda _: None) -> Flask:
+    """The Flask application. `enqueue` hands a capture's id to a worker.
+
+    Without `evidence` only the contract can be asked for.
+    """
+    app = Flask(__name__, static_folder=None)
+    app.config.update(SETTINGS)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.extensions[SERVICE] = evidence
+    app.extensions["enqueue"] = enqueue
+    app.before_request(_no_control_characters)
+    api = Api(app)
+    errors.install(app)
+    for module in (captures, bundles, runs, models):
+        api.register_blueprint(module.bp, url_prefix="/v1")
+    api.register_blueprint(health.bp)
+    app.register_blueprint(docs.bp)
+    app.register_blueprint(docs.ui)
+    return app
+
+
+def _no_control_characters() -> None:
+    # No name in MLflow has them, and databases differ in what they make of a NUL.
+    query = "".join(key + value for key, value in request.args.items(multi=True))
+    if any(character < " " for character in request.path + query):
+        raise BadRequest("control characters are not allowed in a path or query")

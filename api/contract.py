@@ -1,0 +1,114 @@
+"""The contract: how the OpenAPI document is made, and what its views share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from flask import Flask
+from flask_smorest import Blueprint as SmorestBlueprint
+from marshmallow import EXCLUDE, RAISE
+from webargs.flaskparser import FlaskParser
+
+from .errors import MEDIA_TYPE
+from .schemas import ProblemSchema
+
+View = TypeVar("View", bound=Callable[..., Any])
+FILE = Path(__file__).parent.parent / "openapi.yaml"
+
+DESCRIPTION = """\
+Evidence about MLflow runs and registered model versions, to be read by people and verified by
+machines.
+
+Errors are problem details (RFC 9457) with a stable `code` and, in `mend`, what to do. Times are
+UTC, RFC 3339. What a token may not see answers as if it were not there.
+"""
+
+SETTINGS: dict[str, Any] = {
+    "API_TITLE": "MLflow evidence",
+    "API_VERSION": "v1",
+    "OPENAPI_VERSION": "3.1.0",
+    "MAX_CONTENT_LENGTH": 1 << 20,
+    "API_SPEC_OPTIONS": {
+        "info": {
+            "description": DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    },
+}
+
+PROBLEMS = {
+    400: "Malformed request",
+    401: "No token, or one that is not valid",
+    403: "The token lacks the scope",
+    404: "Not there, or not the caller's",
+    409: "Denied",
+    413: "The body is too large",
+    422: "Well-formed, but not as described",
+    500: "An unexpected error, or a capture that failed for one",
+    502: "The tracking store refused the service",
+    503: "The tracking store or the database is away; try again",
+}
+
+
+class StrictParser(FlaskParser):
+    """Unknown fields are errors: a misspelt filter must not answer with everything."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {  # noqa: RUF012 - webargs' own declaration
+        "json": RAISE,
+        "query": RAISE,
+        "headers": EXCLUDE,
+    }
+
+
+class Blueprint(SmorestBlueprint):  # type: ignore[misc]
+    """flask-smorest's blueprint with strict arguments."""
+
+    ARGUMENTS_PARSER = StrictParser()
+
+
+def problems(bp: Blueprint, *statuses: int) -> Callable[[View], View]:
+    """Document the problems that a view may answer with."""
+
+    def decorate(view: View) -> View:
+        for status in sorted(statuses, reverse=True):
+            view = bp.alt_response(
+                status,
+                schema=ProblemSchema,
+                description=PROBLEMS[status],
+                content_type=MEDIA_TYPE,
+            )(view)
+        return view
+
+    return decorate
+
+
+def document(app: Flask) -> dict[str, Any]:
+    """The OpenAPI document of an application."""
+    spec: dict[str, Any] = app.extensions["flask-smorest"]["apis"][""]["ext_obj"].spec.to_dict()
+    return spec
+
+
+def as_yaml(app: Flask) -> str:
+    """The same as YAML, in a stable order: what openapi.yaml holds and /openapi.yaml serves."""
+    plain = _plain(document(app))
+    return yaml.safe_dump(plain, sort_keys=True, allow_unicode=True, width=100)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+__all__ = ["FILE", "SETTINGS", "Blueprint", "as_yaml", "document", "problems"]
+
+if __name__ == "__main__":
+    from .app import create_app
+
+    FILE.write_text(as_yaml(create_app(None)), "utf-8")

@@ -1,0 +1,1 @@
+"""A file a resource: each view is its contract plus one call."""

@@ -1,0 +1,94 @@
+"""Evidence and decisions of model versions, by version or by alias."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Response, request
+
+from mlflow_evidence_plugin.errors import StoreRefused, StoreUnavailable
+from mlflow_evidence_plugin.policy import Decision
+from mlflow_evidence_plugin.policy.decision import rfc3339
+
+from ..auth import SECURITY, caller, requires, service
+from ..contract import Blueprint, problems
+from ..errors import problem
+from ..schemas import BundleSchema, DecisionArgs, DecisionSchema
+from .bundles import answer
+
+bp = Blueprint("models", __name__, description="Evidence and decisions of model versions")
+
+MODEL = "/models/<string(maxlength=256):name>"
+VERSION = MODEL + "/versions/<string(maxlength=32):version>"
+ALIAS = MODEL + "/aliases/<string(maxlength=256):alias>"
+
+
+@bp.get(VERSION + "/evidence")
+@bp.doc(security=SECURITY)
+@bp.response(200, BundleSchema)
+@bp.alt_response(304, description="Unchanged", success=True)
+@problems(bp, 400, 401, 403, 404, 500, 503)
+@requires("evidence:read")
+def evidence(name: str, version: str) -> Response:
+    """The newest evidence of a model version and of its source run."""
+    return answer(service().of_version(name, version, caller()))
+
+
+@bp.get(ALIAS + "/evidence")
+@bp.doc(security=SECURITY)
+@bp.response(200, BundleSchema)
+@problems(bp, 400, 401, 403, 404, 500, 502, 503)
+@requires("evidence:read")
+def evidence_by_alias(name: str, alias: str) -> Response:
+    """The same for the version that holds an alias now; `resolved` says which, and when."""
+    found = service().resolve(name, alias, caller())
+    return answer(service().of_version(name, found.version, caller()), found)
+
+
+@bp.get(VERSION + "/decision")
+@bp.arguments(DecisionArgs, location="query")
+@bp.doc(security=SECURITY)
+@bp.response(200, DecisionSchema)
+@problems(bp, 400, 401, 403, 404, 409, 422, 500, 503)
+@requires("evidence:read")
+def decision(args: dict[str, Any], name: str, version: str) -> Response:
+    """May this version be released? Every reason says how to mend it."""
+    pinned = (args.get("digest"), args.get("policy"))
+    found = service().decide((name, version), args.get("environment"), caller(), pinned)
+    return _verdict(found, args["enforce"], rfc3339(service().now()))
+
+
+@bp.get(ALIAS + "/decision")
+@bp.arguments(DecisionArgs, location="query")
+@bp.doc(security=SECURITY)
+@bp.response(200, DecisionSchema)
+@problems(bp, 400, 401, 403, 404, 409, 422, 500, 503)
+@requires("evidence:read")
+def decision_by_alias(args: dict[str, Any], name: str, alias: str) -> Response:
+    """The same for the version that holds an alias now. If the store is away, it is denied."""
+    environment, pinned = args.get("environment"), (args.get("digest"), args.get("policy"))
+    try:
+        at = service().resolve(name, alias, caller())
+    except (StoreUnavailable, StoreRefused) as error:
+        denied = service().undecidable(name, alias, environment, error)
+        return _verdict(denied, args["enforce"], denied.evaluated_at)
+    found = service().decide((name, at.version), environment, caller(), pinned)
+    return _verdict(found, args["enforce"], at.resolved_at)
+
+
+def _verdict(found: Decision, enforce: bool, resolved_at: str) -> Response:
+    document = {
+        **found.document(),
+        "resolved_at": resolved_at,
+        "decision": found.digest,
+        "details_url": f"{request.host_url}v1/bundles/{found.record}" if found.record else None,
+    }
+    if enforce and not found.allowed:
+        first = found.reasons[0]
+        return problem(409, "denied", first["found"], first["mend"], document=document)
+    # Compact and always in the same order: some consumers look for a literal text.
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    response = Response(text, mimetype="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    return response

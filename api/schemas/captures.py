@@ -1,0 +1,53 @@
+"""Captures: the order and its state."""
+
+from marshmallow import Schema, fields, validate
+
+from . import names
+
+
+class CaptureArgs(Schema):
+    """Exactly one subject: `run_id`; `model` and `version`; or `model` and `alias`."""
+
+    run_id = names.name(metadata={"description": "a run", "example": "8b1d…"})
+    model = names.name(metadata={"description": "a registered model"})
+    version = names.name(metadata={"description": "a version of the model"})
+    alias = names.name(
+        metadata={"description": "an alias of the model, resolved when it is captured"}
+    )
+
+
+class WaitHeaders(Schema):
+    """How long the answer may take."""
+
+    prefer = fields.String(
+        data_key="Prefer",
+        validate=validate.Length(max=200),
+        metadata={"description": "`wait=N`: answer when the capture has ended, within N ≤ 30 s"},
+    )
+
+
+class CaptureErrorSchema(Schema):
+    """Why a capture failed, or is being tried again."""
+
+    code = fields.String(required=True)
+    detail = fields.String(required=True)
+    mend = fields.String(required=True)
+
+
+class CaptureSchema(Schema):
+    """One order and what became of it."""
+
+    id = fields.String(required=True)
+    state = fields.String(
+        required=True, validate=validate.OneOf(["accepted", "running", "done", "failed"])
+    )
+    run_id = fields.String(allow_none=True)
+    model = fields.String(allow_none=True)
+    version = fields.String(allow_none=True)
+    alias = fields.String(allow_none=True)
+    attempts = fields.Integer(required=True)
+    accepted_at = fields.String(required=True)
+    finished_at = fields.String(allow_none=True)
+    digest = names.digest(attribute="record_digest", allow_none=True)
+    bundle = fields.String(allow_none=True, metadata={"description": "where the evidence is"})
+    error = fields.Nested(CaptureErrorSchema, allow_none=True)

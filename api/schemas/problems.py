@@ -1,0 +1,21 @@
+"""Problem details (RFC 9457)."""
+
+from marshmallow import Schema, fields
+
+
+class ProblemSchema(Schema):
+    """What went wrong, and how to mend it. `code` is stable."""
+
+    class Meta:
+        """Named so in the contract."""
+
+        title = "Problem"
+
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    code = fields.String(required=True)
+    detail = fields.String(required=True)
+    mend = fields.String()
+    capture = fields.String(metadata={"description": "the capture that ended so"})
+    document = fields.Dict(metadata={"description": "the decision, where a gate was enforced"})

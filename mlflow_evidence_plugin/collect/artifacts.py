@@ -1,0 +1,191 @@
+"""Every file below a location, listed and hashed in constant memory.
+
+The bytes go past an observer on the way, so that nothing is read twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
+
+from ..snapshot import Artifact, Gap, Secret
+from .locations import Roots, local_path
+
+CHUNK = 1 << 20
+"""Bytes read at a time."""
+
+
+class Observer(Protocol):
+    """Sees every byte of one file once, in order."""
+
+    def update(self, chunk: bytes) -> None:
+        """The next bytes."""
+
+    def finish(self) -> Sequence[Secret | Gap]:
+        """What was found, after the last byte."""
+
+
+Observe = Callable[[str], Observer]
+Progress = Callable[[int], None]
+"""Called with the number of bytes just read, from any of the reading threads."""
+
+
+class Scratch:
+    """A bound on the disk space that downloads may hold at one time."""
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
+        self._free = budget
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def room(self, size: int) -> Iterator[Path]:
+        """A folder in which `size` bytes may be written; waits for others to finish."""
+        if size > self.budget:
+            raise _Unreadable(
+                "larger-than-scratch",
+                f"{size} bytes; raise EVIDENCE_SERVICE_SCRATCH_BYTES ({self.budget}) to hash it",
+            )
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= size)
+            self._free -= size
+        try:
+            with TemporaryDirectory(prefix="evidence-") as folder:
+                yield Path(folder)
+        finally:
+            with self._changed:
+                self._free += size
+                self._changed.notify_all()
+
+
+class _Unreadable(Exception):
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+
+
+@dataclass(frozen=True)
+class FileReader:
+    """Reads all files below one location: `place` is `outputs` or `model_files`."""
+
+    roots: Roots
+    observe: Observe
+    scratch: Scratch
+    pool: Executor
+    progress: Progress
+
+    def read(
+        self, repository: Callable[[str], Any], location: str, place: str
+    ) -> tuple[list[Artifact], list[Secret | Gap]]:
+        """Artifacts ordered by path, and what was found or could not be read."""
+        if not self.roots.allow(location):
+            return [], [Gap(place, "location-not-allowed", _not_allowed(location))]
+        found: list[Artifact] = []
+        notes: list[Secret | Gap] = []
+        try:
+            repo = repository(location)
+            listed = sorted(_walk(repo, "", notes, place), key=lambda info: str(info.path))
+        except Exception as error:
+            return [], [Gap(place, "not-listed", f"listing failed: {type(error).__name__}")]
+        for artifact, told in self.pool.map(lambda i: self._one(repo, location, i, place), listed):
+            found.extend(artifact)
+            notes.extend(told)
+        return found, notes
+
+    def _one(
+        self, repo: Any, location: str, info: Any, place: str
+    ) -> tuple[list[Artifact], list[Secret | Gap]]:
+        where = f"{place}/{info.path}"
+        digest, size, observer = hashlib.sha256(), 0, self.observe(where)
+        try:
+            for chunk in self._chunks(repo, location, info):
+                digest.update(chunk)
+                observer.update(chunk)
+                size += len(chunk)
+                self.progress(len(chunk))
+            if info.file_size is not None and size != int(info.file_size):
+                raise _Unreadable("changed", f"listed with {info.file_size} bytes, read {size}")
+        except _Unreadable as error:
+            return [], [Gap(where, error.code, error.reason)]
+        except Exception as error:
+            reason = f"listed, but could not be read: {type(error).__name__}"
+            return [], [Gap(where, "unreadable", reason)]
+        return [Artifact(info.path, size, digest.hexdigest())], list(observer.finish())
+
+    def _chunks(self, repo: Any, location: str, info: Any) -> Iterator[bytes]:
+        if ".." in info.path.split("/") or info.path.startswith("/"):
+            raise _Unreadable("unsafe-path", "the name leads out of the artifact root")
+        folder = local_path(location)
+        if folder is not None:
+            return self._in_place(folder / info.path)
+        if _streams(repo):
+            return _over_http(repo, info.path)
+        return self._by_download(repo, info)
+
+    def _in_place(self, path: Path) -> Iterator[bytes]:
+        if not self.roots.allow(path.as_uri()):
+            raise _Unreadable("location-not-allowed", "a link leads out of the artifact root")
+        # Not blocking: a FIFO among the artifacts must not hold us.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise _Unreadable("not-a-file", "not a regular file")
+            while chunk := file.read(CHUNK):
+                yield chunk
+
+    def _by_download(self, repo: Any, info: Any) -> Iterator[bytes]:
+        with self.scratch.room(int(info.file_size or 0)) as folder:
+            # A name of our own: what the store calls the file never becomes a local path.
+            target = folder / "download"
+            repo._download_file(info.path, str(target))
+            with target.open("rb", buffering=0) as file:
+                while chunk := file.read(CHUNK):
+                    yield chunk
+
+
+def _walk(repo: Any, path: str, notes: list[Secret | Gap], place: str) -> Iterator[Any]:
+    for info in repo.list_artifacts(path or None):
+        if not info.is_dir:
+            yield info
+        elif len(info.path) > len(path) and info.path.startswith(path):
+            try:
+                yield from _walk(repo, info.path, notes, place)
+            except Exception as error:
+                reason = f"listing failed: {type(error).__name__}"
+                notes.append(Gap(f"{place}/{info.path}", "not-listed", reason))
+
+
+def _streams(repo: Any) -> bool:
+    from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
+
+    return isinstance(repo, HttpArtifactRepository)
+
+
+def _over_http(repo: Any, path: str) -> Iterator[bytes]:
+    from mlflow.utils.rest_utils import augmented_raise_for_status, http_request
+
+    with http_request(repo._host_creds, f"/{_quoted(path)}", "GET", stream=True) as response:
+        augmented_raise_for_status(response)
+        yield from response.iter_content(CHUNK)
+
+
+def _quoted(path: str) -> str:
+    # `requests` quotes what it must, but takes these three for parts of the URL.
+    return path.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+
+
+def _not_allowed(location: str) -> str:
+    scheme = location.split(":", 1)[0] if ":" in location else "file"
+    return (
+        f"a {scheme}: location outside the allowed roots was not followed; "
+        "if it is yours, name its root in EVIDENCE_SERVICE_ARTIFACT_ROOTS"
+    )

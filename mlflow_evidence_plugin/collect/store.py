@@ -1,0 +1,136 @@
+"""One tracking-and-registry pair: what the service may ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+from ..errors import EvidenceError, NotFound, StoreRefused, StoreUnavailable
+from ..snapshot import RunSnapshot, VersionSnapshot
+from .artifacts import FileReader, Observe, Progress, Scratch
+from .locations import Roots
+from .runs import RunReader
+from .versions import read_version
+
+READERS = 8
+"""Reads of one capture that are under way side by side."""
+
+_MISSING = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "ENDPOINT_NOT_FOUND")
+_REFUSED = ("PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED")
+_MALFORMED = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
+
+
+class MlflowStore:
+    """Reads runs and model versions, through MLflow's own client."""
+
+    def __init__(
+        self,
+        tracking_uri: str,
+        registry_uri: str | None,
+        roots: Roots,
+        scratch_bytes: int,
+        readers: int = READERS,
+    ) -> None:
+        self.tracking_uri = tracking_uri
+        self.registry_uri = registry_uri or None
+        self.roots = roots
+        self.readers = readers
+        self._scratch = Scratch(scratch_bytes)
+
+    @cached_property
+    def client(self) -> Any:
+        """MLflow's client, made at first use: importing mlflow takes a second."""
+        import mlflow
+
+        # Some artifact clients read the process-global URI: one store a process.
+        mlflow.set_tracking_uri(self.tracking_uri)
+        if self.registry_uri:
+            mlflow.set_registry_uri(self.registry_uri)
+        return mlflow.MlflowClient(self.tracking_uri, self.registry_uri)
+
+    def ping(self) -> None:
+        """StoreUnavailable or StoreRefused unless the store answers a small question."""
+        with asked("the tracking store"):
+            self.client.search_experiments(max_results=1)
+
+    def experiment_of(self, run_id: str) -> str:
+        """The name of the experiment that a run belongs to; NotFound for an unknown run."""
+        with asked(f"run {run_id}"):
+            run = self.client.get_run(run_id)
+            return str(self.client.get_experiment(run.info.experiment_id).name)
+
+    def version_of_alias(self, name: str, alias: str) -> str:
+        """The version that holds an alias now; NotFound when none does."""
+        with asked(f"alias {alias} of model {name}"):
+            try:
+                return str(self.client.get_model_version_by_alias(name, alias).version)
+            except Exception as error:
+                # MLflow says "invalid parameter" for an alias that nobody holds.
+                if _code(error) in _MALFORMED:
+                    raise NotFound(
+                        f"no version of model {name} holds the alias {alias}",
+                        "set the alias in the registry, or ask for a version",
+                    ) from error
+                raise
+
+    def run(self, run_id: str, observe: Observe, progress: Progress) -> RunSnapshot:
+        """Everything about one run. What cannot be read is a gap; an unknown run is NotFound."""
+        with ThreadPoolExecutor(self.readers, "collect") as pool:
+            files = FileReader(self.roots, observe, self._scratch, pool, progress)
+            with asked(f"run {run_id}"):
+                found = self.client.get_run(run_id)
+                if found.info.run_id != run_id:
+                    raise ValueError("another run was answered")
+            return RunReader(self.client, pool, files, self._repository).read(found)
+
+    def version(
+        self, name: str, version: str, observe: Observe, progress: Progress
+    ) -> VersionSnapshot:
+        """Everything about one model version and its source run."""
+        with asked(f"version {version} of model {name}"):
+            found = self.client.get_model_version(name, version)
+        run = None
+        if found.run_id:
+            try:
+                run = self.run(found.run_id, observe, progress)
+            except NotFound:
+                run = None  # said as a gap below: the version outlived its run
+        with ThreadPoolExecutor(self.readers, "collect") as pool:
+            files = FileReader(self.roots, observe, self._scratch, pool, progress)
+            return read_version(self.client, files, self._repository, found, run)
+
+    def _repository(self, uri: str) -> Any:
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        return get_artifact_repository(uri)
+
+
+@contextmanager
+def asked(what: str) -> Iterator[None]:
+    """Turn whatever MLflow's client raises into our own errors, without its internals."""
+    try:
+        yield
+    except EvidenceError:
+        raise
+    except Exception as error:
+        code = _code(error)
+        if code in _MISSING:
+            raise NotFound(f"the tracking store has no {what}", "check the name") from error
+        if code in _REFUSED:
+            mend = "give the service's identity read access to the tracking store"
+            raise StoreRefused(f"the tracking store refused to show {what}", mend) from error
+        if code in _MALFORMED:
+            raise NotFound(f"the tracking store knows no {what}", "check the name") from error
+        raise StoreUnavailable(
+            f"{what} could not be read from the tracking store ({type(error).__name__})",
+            "see that the tracking server runs and answers; then try again",
+        ) from error
+
+
+def _code(error: Exception) -> str:
+    known: Mapping[str, str] = getattr(error, "json", None) or {}
+    code = known.get("error_code") if isinstance(known, Mapping) else None
+    return str(code or getattr(error, "error_code", ""))

@@ -1,0 +1,87 @@
+"""One registered model version: its facts and the files that it consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from ..snapshot import Gap, RunSnapshot, Secret, VersionSnapshot
+from .artifacts import FileReader
+
+LOOK_BACK = 20
+"""How many deleted versions in a row are stepped over to find the previous one."""
+
+
+def read_version(
+    client: Any,
+    files: FileReader,
+    repository: Callable[[str], Any],
+    found: Any,
+    run: RunSnapshot | None,
+) -> VersionSnapshot:
+    """The snapshot of an `mlflow.entities.model_registry.ModelVersion`."""
+    gaps: list[Gap] = []
+    if found.run_id and run is None:
+        gaps.append(Gap("run", "not-found", f"the source run {found.run_id} is gone"))
+    notes: list[Secret | Gap] = []
+    artifacts: tuple[Any, ...] = ()
+    try:
+        location = _location(client, found)
+    except Exception as error:
+        reason = f"the model's location is unknown: {type(error).__name__}"
+        gaps.append(Gap("model_files", "not-found", reason))
+    else:
+        read, notes = _files(files, repository, location, run)
+        artifacts = tuple(read)
+    return VersionSnapshot(
+        name=found.name,
+        version=str(found.version),
+        run_id=found.run_id or None,
+        creator=found.user_id or "",
+        created=found.creation_timestamp,
+        source=found.source or "",
+        description=found.description or "",
+        tags=dict(found.tags or {}),
+        files=artifacts,
+        previous=_previous(client, found, gaps),
+        run=run,
+        secrets=tuple(n for n in notes if isinstance(n, Secret)),
+        gaps=(*gaps, *(n for n in notes if isinstance(n, Gap))),
+    )
+
+
+def _location(client: Any, found: Any) -> str:
+    location = str(client.get_model_version_download_uri(found.name, found.version))
+    if location.startswith("models:/m-"):
+        return str(client.get_logged_model(location.removeprefix("models:/")).artifact_location)
+    if location.startswith("runs:/"):
+        run_id, _, path = location.removeprefix("runs:/").partition("/")
+        return f"{client.get_run(run_id).info.artifact_uri}/{path}"
+    return location
+
+
+def _files(
+    files: FileReader, repository: Callable[[str], Any], location: str, run: RunSnapshot | None
+) -> tuple[list[Any], list[Secret | Gap]]:
+    within = f"{run.artifact_uri.rstrip('/')}/" if run else "\0"
+    if run and location.startswith(within):
+        # The run's files were hashed a moment ago: take the model's from among them.
+        prefix = location.removeprefix(within).strip("/") + "/"
+        inside = [a for a in run.artifacts if a.path.startswith(prefix)]
+        if inside:
+            return [replace(a, path=a.path.removeprefix(prefix)) for a in inside], []
+    return files.read(repository, location, "model_files")
+
+
+def _previous(client: Any, found: Any, gaps: list[Gap]) -> str | None:
+    here = int(found.version) if str(found.version).isdigit() else 0
+    for number in range(here - 1, max(here - LOOK_BACK, 0), -1):
+        try:
+            return str(client.get_model_version(found.name, str(number)).version)
+        except Exception as error:
+            if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
+                continue  # deleted: look further back
+            gaps.append(Gap("lineage/previous_version", "unreadable", type(error).__name__))
+            return None
+    return None

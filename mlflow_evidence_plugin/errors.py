@@ -1,0 +1,109 @@
+"""One tree of errors. Each has a stable code; the edges (HTTP, CLI) own status and exit."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EvidenceError(Exception):
+    """Something this project refuses or cannot do.
+
+    `detail` is safe to show to a caller; `mend` says what to do about it.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, detail: str, mend: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.mend = mend
+
+
+class NotFound(EvidenceError):
+    """The run, model, version, alias or record does not exist (or is not this caller's)."""
+
+    code = "not-found"
+
+
+class BadInput(EvidenceError):
+    """The caller sent something that is malformed or of the wrong type."""
+
+    code = "bad-input"
+
+
+class Unauthorized(EvidenceError):
+    """No token, or one that is unknown, expired or revoked."""
+
+    code = "unauthorized"
+
+
+class Forbidden(EvidenceError):
+    """A valid token without the scope that this needs."""
+
+    code = "forbidden"
+
+
+class Conflict(EvidenceError):
+    """The request contradicts what is already there."""
+
+    code = "conflict"
+
+
+class StoreUnavailable(EvidenceError):
+    """The MLflow server is down, slow, or answers what no MLflow server should. May pass."""
+
+    code = "store-unavailable"
+
+
+class StoreRefused(EvidenceError):
+    """The MLflow server refused us: identity or permissions. Trying again will not help."""
+
+    code = "store-refused"
+
+
+class BadConfig(EvidenceError):
+    """A setting, a policy file or a key file cannot be used as it is."""
+
+    code = "bad-config"
+
+
+class BadPolicy(BadConfig):
+    """The policy file is not a policy."""
+
+    code = "bad-policy"
+
+
+class BadRecord(EvidenceError):
+    """A document is not a record of a schema that we know."""
+
+    code = "bad-record"
+
+
+class BadSignature(EvidenceError):
+    """A signature does not verify against the keys that the caller trusts."""
+
+    code = "bad-signature"
+
+
+class BadEnvelope(EvidenceError):
+    """Not a DSSE envelope, or not one with a statement of ours."""
+
+    code = "bad-envelope"
+
+
+class NoTrust(EvidenceError):
+    """Verification was asked for without a key to trust."""
+
+    code = "no-trust"
+
+
+class SchemaTooNew(EvidenceError):
+    """The database was written by a newer version of this project."""
+
+    code = "schema-too-new"
+
+
+class StorageUnavailable(EvidenceError):
+    """The evidence service's own database cannot be used now. May pass."""
+
+    code = "storage-unavailable"

@@ -1,0 +1,187 @@
+"""What callers may ask: capture, read, decide. What is not theirs is not there for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ..errors import EvidenceError, NotFound
+from ..policy import Baseline, Case, Decision, Environment, Policy, denial, evaluate
+from ..policy.decision import baselines_of, read_decision, refuse, rfc3339
+from ..record import Subject, read
+from ..storage import Capture, Decisions, Filters, Principal, StoredBundle, Tokens
+from .capture import CaptureRequest, Capturing
+
+NO_POLICY = "sha256:" + "0" * 64
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """An alias, the version that held it, and when we looked."""
+
+    alias: str
+    version: str
+    resolved_at: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The service, whole. `policy` is None where none is configured: then nothing is allowed."""
+
+    capturing: Capturing
+    decisions: Decisions
+    tokens: Tokens
+    policy: Policy | None
+    now: Callable[[], datetime]
+
+    def caller(self, token: str) -> Principal:
+        """Whose token it is; Unauthorized."""
+        return self.tokens.authenticate(token, rfc3339(self.now()))
+
+    def capture(self, request: CaptureRequest, caller: Principal) -> Capture:
+        """Take an order to capture."""
+        return self.capturing.accept(request, caller)
+
+    def capture_state(self, capture_id: str, caller: Principal) -> Capture:
+        """How an order went; NotFound for somebody else's."""
+        order = self.capturing.captures.get(capture_id)
+        if order.principal != caller.name and "admin" not in caller.scopes:
+            raise NotFound(f"there is no capture {capture_id}")
+        return order
+
+    def bundle(self, digest: str, caller: Principal) -> StoredBundle:
+        """The bundle of a record; NotFound, also for one that is not the caller's."""
+        found = self.capturing.bundles.get(digest)
+        if not _sees(caller, found):
+            raise NotFound(f"there is no evidence with the digest {digest}")
+        return found
+
+    def of_run(self, run_id: str, caller: Principal) -> StoredBundle:
+        """The newest evidence of a run; NotFound."""
+        subject = Subject("", run_id=run_id).name
+        found = self.capturing.bundles.latest(subject)
+        if not _sees(caller, found):
+            raise _no_evidence(subject)
+        return found
+
+    def of_version(self, model: str, version: str, caller: Principal) -> StoredBundle:
+        """The newest evidence of a model version; NotFound."""
+        subject = Subject("", model=model, version=version).name
+        if not caller.sees_model(model):
+            raise _no_evidence(subject)
+        return self.capturing.bundles.latest(subject)
+
+    def resolve(self, model: str, alias: str, caller: Principal) -> Resolved:
+        """The version that holds an alias now; NotFound before MLflow is asked if it is foreign."""
+        if not caller.sees_model(model):
+            raise NotFound(f"the tracking store has no model {model}", "check the name")
+        version = self.capturing.store.version_of_alias(model, alias)
+        return Resolved(alias, version, rfc3339(self.now()))
+
+    def search(
+        self, filters: Filters, caller: Principal, before: int | None, limit: int
+    ) -> list[Any]:
+        """The newest observations that the caller may see."""
+        bundles = self.capturing.bundles
+        return bundles.search(filters, caller.experiments, caller.models, before, limit)
+
+    def decide(
+        self,
+        subject: tuple[str, str],
+        environment: str | None,
+        caller: Principal,
+        pinned: tuple[str | None, str | None] = (None, None),
+    ) -> Decision:
+        """The verdict on a model version. What cannot be known denies.
+
+        `pinned` are digests that the caller insists on: of the record, and of the policy.
+        """
+        model, version = subject
+        if not caller.sees_model(model):
+            raise _no_evidence(Subject("", model=model, version=version).name)
+        if self.policy is None:
+            raise NotFound("no policy is configured", "set EVIDENCE_SERVICE_POLICY_FILE")
+        asked = self.policy.environment(environment)
+        named = Subject(self.capturing.store_id, model=model, version=version)
+        try:
+            stored = self.capturing.bundles.latest(named.name)
+        except NotFound as error:
+            reason = _reason("no-evidence", error.detail, "captured evidence", error.mend)
+            now = self.now()
+            return denial(self.policy.digest, asked.name, named, "pending", [reason], now)
+        return self._pinned(self._judge(self.policy, asked, stored), pinned)
+
+    def undecidable(
+        self, model: str, alias: str, environment: str | None, error: EvidenceError
+    ) -> Decision:
+        """The denial where an alias could not be resolved, because the store is away."""
+        policy = self.policy.digest if self.policy else NO_POLICY
+        name = self.policy.environment(environment).name if self.policy else environment or ""
+        subject = Subject(self.capturing.store_id, model=model, version=f"@{alias}")
+        reason = _reason("alias-unresolved", error.detail, f"alias {alias} resolved", error.mend)
+        return denial(policy, name, subject, "failed", [reason], self.now())
+
+    def _judge(self, policy: Policy, asked: Environment, stored: StoredBundle) -> Decision:
+        record = read(stored.body)
+        baselines = {
+            alias: self._baseline(record.subject.model or "", alias)
+            for alias in asked.baseline_aliases
+        }
+        last = self.decisions.latest(record.subject.name, asked.name)
+        now = self.now()
+        if last is not None:
+            known = read_decision(last, record.subject)
+            same = (known.record, known.policy, known.baselines) == (
+                record.digest,
+                policy.digest,
+                baselines_of(baselines, record),
+            )
+            if same and known.expires_at > rfc3339(now):
+                return known
+        decision = evaluate(policy, asked, Case(record, baselines), now)
+        self.decisions.add(decision, policy)
+        return decision
+
+    def _baseline(self, model: str, alias: str) -> Baseline:
+        try:
+            version = self.capturing.store.version_of_alias(model, alias)
+        except NotFound:
+            return Baseline()
+        except EvidenceError as error:
+            return Baseline(problem=error.detail)
+        try:
+            name = Subject("", model=model, version=version).name
+            return Baseline(version, read(self.capturing.bundles.latest(name).body))
+        except NotFound:
+            return Baseline(version)
+
+    def _pinned(self, decision: Decision, pinned: tuple[str | None, str | None]) -> Decision:
+        for what, want, have in (
+            ("digest", pinned[0], decision.record),
+            ("policy", pinned[1], decision.policy),
+        ):
+            if want is not None and want != have:
+                mend = f"ask with the {what} that is in force, after looking at what has changed"
+                reason = _reason(f"{what}-mismatch", str(have), want, mend)
+                decision = refuse(decision, reason)
+        return decision
+
+
+def _sees(caller: Principal, found: StoredBundle) -> bool:
+    if found.model:
+        return caller.sees_model(found.model)
+    return caller.sees_experiment(found.experiment)
+
+
+def _no_evidence(subject: str) -> NotFound:
+    mend = "capture it: POST /v1/captures, or mlflow-evidence capture"
+    return NotFound(f"there is no evidence of {subject}", mend)
+
+
+def _reason(code: str, found: str, asked: str, mend: str) -> dict[str, str]:
+    return {"code": code, "found": found, "asked": asked, "mend": mend}
+
+
+__all__ = ["Evidence", "Resolved"]

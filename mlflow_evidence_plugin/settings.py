@@ -1,0 +1,72 @@
+"""The service's settings: from the environment only, read once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from .errors import BadConfig
+
+PREFIX = "EVIDENCE_SERVICE_"
+DEFAULT_HOME = "~/.mlflow-evidence"
+SCRATCH_BYTES = 4 << 30
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things are. Passwords may stand in the two URLs, so that neither is shown."""
+
+    home: Path
+    database_url: str = field(repr=False)
+    tracking_uri: str = field(repr=False)
+    registry_uri: str | None = field(repr=False)
+    store_id: str
+    policy_file: Path | None
+    signing_key: Path
+    artifact_roots: tuple[str, ...]
+    scratch_bytes: int
+
+    @classmethod
+    def read(cls, env: Mapping[str, str] = os.environ) -> Settings:
+        """From variables `EVIDENCE_SERVICE_…`; BadConfig names the one that cannot be used."""
+
+        def get(name: str) -> str | None:
+            return env.get(PREFIX + name, "").strip() or None
+
+        home = Path(get("HOME") or DEFAULT_HOME).expanduser().absolute()
+        tracking = get("TRACKING_URI") or env.get("MLFLOW_TRACKING_URI", "").strip()
+        if not tracking:
+            raise BadConfig(
+                "no tracking store is configured",
+                "set EVIDENCE_SERVICE_TRACKING_URI (or MLFLOW_TRACKING_URI)",
+            )
+        policy = get("POLICY_FILE")
+        return cls(
+            home=home,
+            database_url=get("DATABASE_URL") or f"sqlite:///{home / 'evidence.db'}",
+            tracking_uri=tracking,
+            registry_uri=get("REGISTRY_URI") or env.get("MLFLOW_REGISTRY_URI", "").strip() or None,
+            store_id=get("STORE_ID") or _without_credentials(tracking),
+            policy_file=Path(policy).expanduser().absolute() if policy else None,
+            signing_key=Path(get("SIGNING_KEY") or home / "signing-key.pem").expanduser(),
+            artifact_roots=tuple((get("ARTIFACT_ROOTS") or "").split()),
+            scratch_bytes=_bytes(get("SCRATCH_BYTES")),
+        )
+
+
+def _without_credentials(uri: str) -> str:
+    parts = urlsplit(uri)
+    authority = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, authority, parts.path.rstrip("/"), "", ""))
+
+
+def _bytes(text: str | None) -> int:
+    if text is None:
+        return SCRATCH_BYTES
+    if not text.isdigit() or int(text) < 1 << 20:
+        mend = "give a number of bytes, at least 1048576"
+        raise BadConfig(f"{PREFIX}SCRATCH_BYTES is {text!r}", mend)
+    return int(text)

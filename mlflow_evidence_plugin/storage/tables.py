@@ -1,0 +1,130 @@
+"""The tables. Every change to them is a migration of its own."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+_SEQUENCE = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only in INTEGER
+DIGEST = String(71)
+TIME = String(24)
+"""RFC 3339 in UTC with milliseconds: sorts as it reads."""
+
+records = Table(
+    "records",
+    metadata,
+    Column("digest", DIGEST, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("run_id", Text),
+    Column("model", Text),
+    Column("version", Text),
+    Column("experiment", Text),
+    Column("release_digest", DIGEST, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", TIME, nullable=False),
+)
+
+statements = Table(
+    "statements",
+    metadata,
+    Column("digest", DIGEST, primary_key=True),
+    Column("record_digest", ForeignKey("records.digest"), nullable=False, index=True),
+    Column("predicate_type", Text, nullable=False),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("created_at", TIME, nullable=False),
+)
+
+materials = Table(
+    "materials",
+    metadata,
+    Column("digest", DIGEST, primary_key=True),
+    Column("media_type", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("deflated", LargeBinary, nullable=False),
+)
+
+# Which record a subject had when it was looked at: a capture that finds nothing new adds a row
+# here and none above.
+observations = Table(
+    "observations",
+    metadata,
+    Column("seq", _SEQUENCE, primary_key=True, autoincrement=True),
+    Column("subject", Text, nullable=False),
+    Column("record_digest", ForeignKey("records.digest"), nullable=False),
+    Column("run_id", Text),
+    Column("model", Text),
+    Column("experiment", Text),
+    Column("captured_at", TIME, nullable=False),
+    Column("captured_by", Text, nullable=False),
+    Index("ix_observations_subject", "subject", "seq"),
+    Index("ix_observations_run", "run_id", "seq"),
+    Index("ix_observations_model", "model", "seq"),
+)
+
+captures = Table(
+    "captures",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("run_id", Text),
+    Column("model", Text),
+    Column("version", Text),
+    Column("alias", Text),
+    Column("experiments", Text, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("accepted_at", TIME, nullable=False),
+    Column("lease_until", TIME),
+    Column("finished_at", TIME),
+    Column("record_digest", ForeignKey("records.digest")),
+    Column("error_code", Text),
+    Column("error_detail", Text),
+    Column("error_mend", Text),
+    Index("ix_captures_state", "state", "accepted_at"),
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("digest", DIGEST, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("seq", _SEQUENCE, primary_key=True, autoincrement=True),
+    Column("digest", DIGEST, nullable=False, unique=True),
+    Column("subject", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("record_digest", ForeignKey("records.digest"), nullable=False, index=True),
+    Column("policy_digest", ForeignKey("policies.digest"), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("evaluated_at", TIME, nullable=False),
+    Index("ix_decisions_subject", "subject", "environment", "seq"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("secret_sha256", String(64), nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("experiments", Text, nullable=False),
+    Column("models", Text, nullable=False),
+    Column("created_at", TIME, nullable=False),
+    Column("expires_at", TIME),
+    Column("revoked_at", TIME),
+)

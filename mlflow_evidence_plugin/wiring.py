@@ -1,0 +1,134 @@
+"""The composition root: settings to a service."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timezone
+
+from .collect import MlflowStore, Roots
+from .errors import BadConfig
+from .policy import Policy, parse
+from .policy.decision import rfc3339
+from .service import Capturing, Evidence
+from .settings import Settings
+from .signing import SigningKey
+from .storage import Bundles, Captures, Database, Decisions, Tokens
+
+MLFLOW_CLIENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+"""MLflow's own defaults keep a caller waiting for minutes; we retry whole captures instead."""
+
+FIRST_TOKEN = "token"  # noqa: S105 - a file's name
+EVERYTHING = ("*",)
+
+
+def now() -> datetime:
+    """The clock of a running service: UTC."""
+    return datetime.now(timezone.utc)
+
+
+def prepare(settings: Settings) -> None:
+    """First start: the home, the database's schema, the key and the first token.
+
+    Idempotent. What is secret is written with mode 0600 and never printed.
+    """
+    _make_home(settings)
+    database = Database(settings.database_url)
+    try:
+        database.migrate()
+        _key(settings)
+        _first_token(settings, Tokens(database))
+    finally:
+        database.dispose()
+
+
+def build(settings: Settings) -> Evidence:
+    """The service on its parts. Call `prepare` once before."""
+    for name, value in MLFLOW_CLIENT.items():
+        os.environ.setdefault(name, value)
+    database = Database(settings.database_url)
+    database.check_not_newer()
+    roots = (
+        Roots(settings.artifact_roots)
+        if settings.artifact_roots
+        else Roots.of_store(settings.tracking_uri)
+    )
+    capturing = Capturing(
+        MlflowStore(settings.tracking_uri, settings.registry_uri, roots, settings.scratch_bytes),
+        settings.store_id,
+        database,
+        Captures(database),
+        Bundles(database),
+        _key(settings),
+        now,
+    )
+    return Evidence(capturing, Decisions(database), Tokens(database), _policy(settings), now)
+
+
+def open_tokens(settings: Settings) -> Tokens:
+    """The table of tokens alone: for the operator, who needs no MLflow to make one."""
+    _make_home(settings)
+    database = Database(settings.database_url)
+    database.migrate()
+    return Tokens(database)
+
+
+def _make_home(settings: Settings) -> None:
+    try:
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(settings.home, os.W_OK | os.X_OK):
+            raise PermissionError(13, "not writable", str(settings.home))
+    except OSError as error:
+        raise BadConfig(
+            f"the service's home {settings.home} cannot be used: {error.strerror}",
+            "set EVIDENCE_SERVICE_HOME to a folder that this user may write",
+        ) from error
+
+
+def _key(settings: Settings) -> SigningKey:
+    embedded = settings.signing_key == settings.home / "signing-key.pem"
+    if embedded and not settings.signing_key.exists():
+        try:
+            key = SigningKey.create(settings.signing_key)
+        except OSError as error:
+            mend = "set EVIDENCE_SERVICE_HOME to a folder that this user may write"
+            raise BadConfig(f"no signing key can be made: {error.strerror}", mend) from error
+    else:
+        key = SigningKey.load(settings.signing_key)
+    public = settings.home / "public-key.pem"
+    if not public.exists() or public.read_bytes() != key.public_pem:
+        public.write_bytes(key.public_pem)
+    return key
+
+
+def _first_token(settings: Settings, tokens: Tokens) -> None:
+    path = settings.home / FIRST_TOKEN
+    if tokens.list():
+        return
+    made = tokens.create(
+        "first-start",
+        ("evidence:read", "capture", "admin"),
+        EVERYTHING,
+        EVERYTHING,
+        rfc3339(now()),
+    )
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write(made + "\n")
+
+
+def _policy(settings: Settings) -> Policy | None:
+    if settings.policy_file is None:
+        return None
+    try:
+        return parse(settings.policy_file.read_bytes())
+    except OSError as error:
+        raise BadConfig(
+            f"the policy file {settings.policy_file} cannot be read: {error.strerror}",
+            "set EVIDENCE_SERVICE_POLICY_FILE to a readable file",
+        ) from error

@@ -53,7 +53,7 @@ def web(options: dict[str, str | int]) -> None:
     for name in ("bind", "workers", "threads"):
         command += [f"--{name}", str(options[name])]
     command += ["--access-logfile", "-", "--access-logformat", "%(m)s %(U)s %(s)s %(M)sms"]
-    command += ["--graceful-timeout", str(GRACE), "--keep-alive", "15", "--no-control-socket"]
+    command += ["--graceful-timeout", str(GRACE), "--keep-alive", "5", "--no-control-socket"]
     os.execv(sys.executable, command)  # noqa: S606 - gunicorn takes this process over
 
 

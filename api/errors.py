@@ -57,7 +57,7 @@ def status_of(error: EvidenceError) -> int:
 
 def status_of_code(code: str | None) -> int:
     """The same for an error of which only the code was kept."""
-    return next((s for kind, s in STATUS.items() if kind.code == code), 500)
+    return status_of(errors.by_code(code or "")(""))
 
 
 def install(app: Flask) -> None:

@@ -40,9 +40,14 @@ def work(settings: Settings, capturing: Capturing, workers: int) -> None:
 
     huey.periodic_task(crontab(minute="*"), name="sweep")(sweep)
     sweep()
-    huey.create_consumer(
-        workers=workers, worker_type="thread", initial_delay=IDLE / 4, max_delay=IDLE
-    ).run()
+    consumer = huey.create_consumer(
+        workers=workers,
+        worker_type="thread",
+        initial_delay=IDLE / 4,
+        max_delay=IDLE,
+        graceful_signal="TERM",  # end the capture at hand, then stop
+    )
+    consumer.run()
 
 
 def _tasks(huey: Any, capturing: Capturing | None) -> Callable[[str], None]:

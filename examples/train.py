@@ -20,7 +20,9 @@ def main():
     args = arguments()
     mlflow.set_experiment("tumour-monthly")
     data = load_breast_cancer(as_frame=True)
-    frame = data.frame.sample(frac=0.9, random_state=int(args.month[-2:]))
+    frame = data.frame.filter(regex="^mean|target").sample(
+        frac=0.9, random_state=int(args.month[-2:])
+    )
     train, test = train_test_split(frame, random_state=0, stratify=frame["target"])
     train_x, train_y = train.drop(columns="target"), train["target"].copy()
     test_x, test_y = test.drop(columns="target"), test["target"]

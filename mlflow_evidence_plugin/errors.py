@@ -107,3 +107,23 @@ class StorageUnavailable(EvidenceError):
     """The evidence service's own database cannot be used now. May pass."""
 
     code = "storage-unavailable"
+
+
+class ServiceUnavailable(EvidenceError):
+    """The evidence service cannot be reached, or does not answer as one. May pass."""
+
+    code = "service-unavailable"
+
+
+class NotInstalled(EvidenceError):
+    """This needs an extra that is not installed."""
+
+    code = "not-installed"
+
+
+def by_code(code: str) -> type[EvidenceError]:
+    """The error with this code; the root of the tree for a code of a newer version."""
+    kinds: list[type[EvidenceError]] = [EvidenceError]
+    for kind in kinds:
+        kinds.extend(kind.__subclasses__())
+    return next((kind for kind in kinds if kind.code == code), EvidenceError)

@@ -14,6 +14,14 @@ PREFIX = "EVIDENCE_SERVICE_"
 DEFAULT_HOME = "~/.mlflow-evidence"
 SCRATCH_BYTES = 4 << 30
 
+MLFLOW_CLIENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+"""MLflow's own defaults keep a caller waiting for minutes; we retry whole captures instead."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -38,11 +46,6 @@ class Settings:
 
         home = Path(get("HOME") or DEFAULT_HOME).expanduser().absolute()
         tracking = get("TRACKING_URI") or env.get("MLFLOW_TRACKING_URI", "").strip()
-        if not tracking:
-            raise BadConfig(
-                "no tracking store is configured",
-                "set EVIDENCE_SERVICE_TRACKING_URI (or MLFLOW_TRACKING_URI)",
-            )
         policy = get("POLICY_FILE")
         return cls(
             home=home,
@@ -55,6 +58,14 @@ class Settings:
             artifact_roots=tuple((get("ARTIFACT_ROOTS") or "").split()),
             scratch_bytes=_bytes(get("SCRATCH_BYTES")),
         )
+
+    def need_store(self) -> None:
+        """BadConfig unless a tracking store is named: there is no default for whose evidence."""
+        if not self.tracking_uri:
+            raise BadConfig(
+                "no tracking store is configured",
+                "set EVIDENCE_SERVICE_TRACKING_URI (or MLFLOW_TRACKING_URI)",
+            )
 
 
 def _without_credentials(uri: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from datetime import datetime, timezone
 
 from .collect import MlflowStore, Roots
@@ -10,17 +11,9 @@ from .errors import BadConfig
 from .policy import Policy, parse
 from .policy.decision import rfc3339
 from .service import Capturing, Evidence
-from .settings import Settings
+from .settings import MLFLOW_CLIENT, Settings
 from .signing import SigningKey
 from .storage import Bundles, Captures, Database, Decisions, Tokens
-
-MLFLOW_CLIENT = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-}
-"""MLflow's own defaults keep a caller waiting for minutes; we retry whole captures instead."""
 
 FIRST_TOKEN = "token"  # noqa: S105 - a file's name
 EVERYTHING = ("*",)
@@ -48,6 +41,7 @@ def prepare(settings: Settings) -> None:
 
 def build(settings: Settings) -> Evidence:
     """The service on its parts. Call `prepare` once before."""
+    settings.need_store()
     for name, value in MLFLOW_CLIENT.items():
         os.environ.setdefault(name, value)
     database = Database(settings.database_url)
@@ -75,6 +69,23 @@ def open_tokens(settings: Settings) -> Tokens:
     database = Database(settings.database_url)
     database.migrate()
     return Tokens(database)
+
+
+def inspect(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Look at a home without changing it: each part's name and how it is. Raises what is wrong."""
+    if not settings.signing_key.exists():
+        mend = "start it once: python -m api prepare"
+        raise BadConfig(f"there is no signing key at {settings.signing_key}", mend)
+    yield "signing key", f"{settings.signing_key}, id {SigningKey.load(settings.signing_key).id}"
+    database = Database(settings.database_url)
+    try:
+        database.check_not_newer()
+        database.ping()
+    finally:
+        database.dispose()
+    yield "database", f"{database.url.render_as_string(hide_password=True)} answers"
+    policy = _policy(settings)
+    yield "policy", policy.digest if policy else "none: no release is allowed without one"
 
 
 def _make_home(settings: Settings) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 from flask import Response, request
 
-from mlflow_evidence_plugin.errors import StoreRefused, StoreUnavailable
 from mlflow_evidence_plugin.policy import Decision
 from mlflow_evidence_plugin.policy.decision import rfc3339
 
@@ -67,23 +66,14 @@ def decision(args: dict[str, Any], name: str, version: str) -> Response:
 @requires("evidence:read")
 def decision_by_alias(args: dict[str, Any], name: str, alias: str) -> Response:
     """The same for the version that holds an alias now. If the store is away, it is denied."""
-    environment, pinned = args.get("environment"), (args.get("digest"), args.get("policy"))
-    try:
-        at = service().resolve(name, alias, caller())
-    except (StoreUnavailable, StoreRefused) as error:
-        denied = service().undecidable(name, alias, environment, error)
-        return _verdict(denied, args["enforce"], denied.evaluated_at)
-    found = service().decide((name, at.version), environment, caller(), pinned)
-    return _verdict(found, args["enforce"], at.resolved_at)
+    pinned = (args.get("digest"), args.get("policy"))
+    found, at = service().decide_alias((name, alias), args.get("environment"), caller(), pinned)
+    return _verdict(found, args["enforce"], at)
 
 
 def _verdict(found: Decision, enforce: bool, resolved_at: str) -> Response:
-    document = {
-        **found.document(),
-        "resolved_at": resolved_at,
-        "decision": found.digest,
-        "details_url": f"{request.host_url}v1/bundles/{found.record}" if found.record else None,
-    }
+    details = f"{request.host_url}v1/bundles/{found.record}" if found.record else None
+    document = found.answer(resolved_at, details)
     if enforce and not found.allowed:
         first = found.reasons[0]
         return problem(409, "denied", first["found"], first["mend"], document=document)

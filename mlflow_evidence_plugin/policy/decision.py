@@ -14,6 +14,28 @@ from .rules import RULES, Case
 
 Reason = dict[str, str]
 
+ANSWER = (
+    "allowed",
+    "status",
+    "result",
+    "state",
+    "reasons",
+    "warnings",
+    "store",
+    "subject",
+    "resolved_at",
+    "environment",
+    "record",
+    "release",
+    "decision",
+    "policy",
+    "evaluated_at",
+    "expires_at",
+    "details_url",
+    "baselines",
+)
+"""The members of an answer. Some consumers match on its text: never reorder, only add."""
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -37,7 +59,7 @@ class Decision:
         return self.status == "passed"
 
     def document(self) -> dict[str, Any]:
-        """The verdict as consumers read it: flat, always the same keys in the same order."""
+        """The verdict as it is kept: what its digest is made of."""
         return {
             "allowed": self.allowed,
             "status": self.status,
@@ -55,6 +77,15 @@ class Decision:
             "expires_at": self.expires_at,
             "baselines": dict(self.baselines),
         }
+
+    def answer(self, resolved_at: str, details_url: str | None) -> dict[str, Any]:
+        """The document that consumers get: flat, and always in this order.
+
+        `resolved_at` is when the subject was looked up; `details_url` leads to the evidence.
+        """
+        known = self.document() | {"resolved_at": resolved_at, "details_url": details_url}
+        known["decision"] = self.digest
+        return {key: known[key] for key in ANSWER}
 
     @property
     def digest(self) -> str:

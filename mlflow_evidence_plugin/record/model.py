@@ -10,7 +10,7 @@ from ..snapshot import Artifact, Gap, RunSnapshot, Secret, Snapshot, VersionSnap
 from . import schema
 from .canonical import canonical, digest_of, loads, manifest_root
 from .facts import CLAIMED, OBSERVED, SERVICE, STORE, Section, absent, fact, moment
-from .sections import SECTIONS, files
+from .sections import SECTIONS, environment_files, files
 
 RELEASE_SECTIONS = ("outputs", "model_files", "metrics", "inputs", "code")
 """What matters to a release. Approvals bind to the digest of these, not to descriptions."""
@@ -101,8 +101,10 @@ def record_of(snapshot: Snapshot, store: str) -> Record:
     if isinstance(snapshot, VersionSnapshot):
         document["version"] = _version(snapshot)
         document["model_files"] = files(snapshot.files, "no file of the model could be read")
+        for one in environment_files(snapshot.files):
+            _add(document, "environment", f"model/{one.path}", "sha256:" + one.sha256, SERVICE)
         if snapshot.previous:
-            _add(document, "lineage", "previous_version", snapshot.previous)
+            _add(document, "lineage", "previous_version", snapshot.previous, STORE)
         if source:
             secrets, gaps = source.secrets + secrets, source.gaps + gaps
     document["findings"] = _findings(secrets)
@@ -141,9 +143,9 @@ def _version(of: VersionSnapshot) -> Section:
     return {"facts": facts}
 
 
-def _add(document: dict[str, Any], section: str, name: str, value: str) -> None:
+def _add(document: dict[str, Any], section: str, name: str, value: str, by: str) -> None:
     known = document[section].get("facts", {})
-    document[section] = {"facts": known | {name: fact(value, OBSERVED, STORE)}}
+    document[section] = {"facts": known | {name: fact(value, OBSERVED, by)}}
 
 
 def _findings(secrets: tuple[Secret, ...]) -> Section:

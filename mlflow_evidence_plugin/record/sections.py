@@ -135,10 +135,14 @@ def environment(of: RunSnapshot) -> Section:
     facts = {}
     if of.tags.get(names.ENV_DIGEST):
         facts["distributions"] = fact(of.tags[names.ENV_DIGEST], CLAIMED, RUN)
-    for artifact in of.artifacts:
-        if artifact.path.rsplit("/", 1)[-1] in ENVIRONMENT_FILES:
-            facts[artifact.path] = fact("sha256:" + artifact.sha256, OBSERVED, SERVICE)
+    for artifact in environment_files(of.artifacts):
+        facts[artifact.path] = fact("sha256:" + artifact.sha256, OBSERVED, SERVICE)
     return {"facts": facts} if facts else absent("no environment was logged")
+
+
+def environment_files(artifacts: tuple[Artifact, ...]) -> list[Artifact]:
+    """The files in which MLflow writes down what a model needs to run."""
+    return [a for a in artifacts if a.path.rsplit("/", 1)[-1] in ENVIRONMENT_FILES]
 
 
 def compute(of: RunSnapshot) -> Section:

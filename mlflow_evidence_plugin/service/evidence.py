@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..errors import EvidenceError, NotFound
+from ..errors import EvidenceError, NotFound, StoreRefused, StoreUnavailable
 from ..policy import Baseline, Case, Decision, Environment, Policy, denial, evaluate
 from ..policy.decision import baselines_of, read_decision, refuse, rfc3339
 from ..record import Subject, read
 from ..storage import Capture, Decisions, Filters, Principal, StoredBundle, Tokens
 from .capture import CaptureRequest, Capturing
-
-NO_POLICY = "sha256:" + "0" * 64
 
 
 @dataclass(frozen=True)
@@ -101,27 +99,44 @@ class Evidence:
         model, version = subject
         if not caller.sees_model(model):
             raise _no_evidence(Subject("", model=model, version=version).name)
-        if self.policy is None:
-            raise NotFound("no policy is configured", "set EVIDENCE_SERVICE_POLICY_FILE")
-        asked = self.policy.environment(environment)
+        policy = self._policy()
+        asked = policy.environment(environment)
         named = Subject(self.capturing.store_id, model=model, version=version)
         try:
             stored = self.capturing.bundles.latest(named.name)
         except NotFound as error:
             reason = _reason("no-evidence", error.detail, "captured evidence", error.mend)
             now = self.now()
-            return denial(self.policy.digest, asked.name, named, "pending", [reason], now)
-        return self._pinned(self._judge(self.policy, asked, stored), pinned)
+            return denial(policy.digest, asked.name, named, "pending", [reason], now)
+        return self._pinned(self._judge(policy, asked, stored), pinned)
 
-    def undecidable(
-        self, model: str, alias: str, environment: str | None, error: EvidenceError
-    ) -> Decision:
-        """The denial where an alias could not be resolved, because the store is away."""
-        policy = self.policy.digest if self.policy else NO_POLICY
-        name = self.policy.environment(environment).name if self.policy else environment or ""
-        subject = Subject(self.capturing.store_id, model=model, version=f"@{alias}")
-        reason = _reason("alias-unresolved", error.detail, f"alias {alias} resolved", error.mend)
-        return denial(policy, name, subject, "failed", [reason], self.now())
+    def decide_alias(
+        self,
+        subject: tuple[str, str],
+        environment: str | None,
+        caller: Principal,
+        pinned: tuple[str | None, str | None] = (None, None),
+    ) -> tuple[Decision, str]:
+        """The verdict on the version that holds an alias now, and when that was looked up.
+
+        Where the store is away the alias cannot be resolved, and the verdict is a denial.
+        """
+        model, alias = subject
+        try:
+            found = self.resolve(model, alias, caller)
+        except (StoreUnavailable, StoreRefused) as error:
+            asked = self._policy().environment(environment)
+            unknown = Subject(self.capturing.store_id, model=model, version=f"@{alias}")
+            why = _reason("alias-unresolved", error.detail, f"alias {alias} resolved", error.mend)
+            denied = denial(self._policy().digest, asked.name, unknown, "failed", [why], self.now())
+            return denied, denied.evaluated_at
+        decision = self.decide((model, found.version), environment, caller, pinned)
+        return decision, found.resolved_at
+
+    def _policy(self) -> Policy:
+        if self.policy is None:
+            raise NotFound("no policy is configured", "set EVIDENCE_SERVICE_POLICY_FILE")
+        return self.policy
 
     def _judge(self, policy: Policy, asked: Environment, stored: StoredBundle) -> Decision:
         record = read(stored.body)

@@ -1,0 +1,259 @@
+"""The whole product on real parts, in about a minute: `make demo`.
+
+A real MLflow server, a training script that knows nothing of evidence, the plugin, the service,
+a good version allowed, a regressed one blocked, and evidence that outlives its run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import requests
+from mlflow import MlflowClient
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mlflow_evidence_plugin.client import EvidenceClient
+from mlflow_evidence_plugin.errors import EvidenceError
+from mlflow_evidence_plugin.render import decision_rows, summary_rows
+
+HERE = Path(__file__).parent
+OUT = HERE.parent / "demo" / "out"
+MODEL = "tumour"
+MONTHS = ("2026-01", "2026-02", "2026-03", "2026-04", "2026-05", "2026-06")
+SPOILT = {"2026-06": ["--flip-labels", "0.35"]}
+START_SECONDS = 60
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def main() -> int:
+    """Run it all; 0 only if everything happened as promised."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    shutil.rmtree(OUT, ignore_errors=True)
+    OUT.mkdir(parents=True)
+    started = time.monotonic()
+    with mlflow_server() as tracking_uri, service(tracking_uri) as client:
+        train(tracking_uri)
+        registry = MlflowClient(tracking_uri)
+        told = check_stamps(registry)
+        told += release(client, registry)
+        told += outlive(client, registry, tracking_uri)
+    told.append(f"took {time.monotonic() - started:.0f} s; files are in demo/out/")
+    (OUT / "summary.md").write_text(
+        "# What happened\n\n" + "".join(f"- {one}\n" for one in told), "utf-8"
+    )
+    console.rule("[bold]What happened")
+    for one in told:
+        console.print(f"  • {one}", markup=False)
+    return 0
+
+
+def train(tracking_uri: str) -> None:
+    """Six monthly runs of an unmodified script; the labels of the sixth are spoilt."""
+    step("Six monthly trainings; examples/train.py imports nothing of ours")
+    for number, month in enumerate(MONTHS, 1):
+        env = environment(
+            MLFLOW_TRACKING_URI=tracking_uri,
+            EVIDENCE_TICKET=f"CHG00{number}",
+            PYTHONWARNINGS="ignore",
+        )
+        command = [sys.executable, str(HERE / "train.py"), "--month", month, *SPOILT.get(month, [])]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        (OUT / f"train-{month}.log").write_text(done.stdout + done.stderr, "utf-8")
+        need(done.returncode == 0, f"training {month} failed: see demo/out/train-{month}.log")
+        console.print(f"  {month}: registered version {number}")
+
+
+def check_stamps(registry: MlflowClient) -> list[str]:
+    """Every run carries its governance context."""
+    step("What the plugin stamped on the last run")
+    runs = [registry.get_run(version_of(registry, n).run_id) for n in range(1, len(MONTHS) + 1)]
+    for key in sorted(tags := runs[-1].data.tags):
+        if key.startswith("evidence."):
+            console.print(f"  {key} = {tags[key]}", markup=False)
+    need(all(run.data.tags.get("evidence.owner") for run in runs), "a run was not stamped")
+    return [f"{len(runs)} runs stamped with owner, ticket, rollback …; no training code changed"]
+
+
+def release(client: EvidenceClient, registry: MlflowClient) -> list[str]:
+    """Version 5 against version 4, and, once 5 is in production, version 6 against it."""
+    step("Evidence captured over REST")
+    for number in (4, 5, 6):
+        captured = client.capture({"model": MODEL, "version": str(number)})
+        need(captured["state"] == "done", f"capture of version {number}: {captured}")
+        console.print(f"  version {number}: {captured['digest']}")
+    registry.set_registered_model_alias(MODEL, "production", "4")
+    good = decide(client, 5)
+    need(good["allowed"], "version 5 should have been allowed")
+    registry.set_registered_model_alias(MODEL, "production", "5")
+    bad = decide(client, 6)
+    need(not bad["allowed"], "version 6 should have been blocked")
+    codes = ", ".join(one["code"] for one in bad["reasons"])
+    return ["version 5 allowed into prod", f"version 6 blocked: {codes}"]
+
+
+def outlive(client: EvidenceClient, registry: MlflowClient, tracking_uri: str) -> list[str]:
+    """Delete the sixth run for good; its evidence is still served, and verifies offline."""
+    step("Run 6 is deleted from MLflow, for good")
+    run_id = version_of(registry, 6).run_id
+    registry.delete_run(run_id)
+    command = [sys.executable, "-m", "mlflow", "gc", "--run-ids", run_id]
+    command += ["--backend-store-uri", f"sqlite:///{OUT / 'mlflow' / 'mlflow.db'}"]
+    command += ["--artifacts-destination", str(OUT / "mlflow" / "artifacts")]
+    env = environment(MLFLOW_TRACKING_URI=tracking_uri)
+    subprocess.run(command, env=env, check=True, capture_output=True)
+    gone = requests.get(
+        f"{tracking_uri}/api/2.0/mlflow/runs/get", params={"run_id": run_id}, timeout=30
+    )
+    need(gone.status_code == 404, f"the run is still there: {gone.text[:200]}")
+    console.print(f"  MLflow: {gone.json()['message']}", markup=False)
+    evidence = client.evidence({"model": MODEL, "version": "6"})
+    file = OUT / "version-6.evidence.json"
+    file.write_bytes(evidence)
+    show(summary_rows(json.loads(evidence)))
+    step("Verified offline with the public key alone")
+    verify = [str(Path(sys.executable).with_name("mlflow-evidence")), "verify", str(file)]
+    verify += ["--key", str(OUT / "service" / "public-key.pem"), "-o", "table"]
+    done = subprocess.run(verify, capture_output=True, text=True, check=False)
+    console.print(done.stdout.rstrip(), markup=False)
+    need(done.returncode == 0, f"the evidence does not verify: {done.stderr}")
+    file.with_name("tampered.json").write_bytes(evidence.replace(b'"alpha"', b'"beta"'))
+    verify[2] = str(file.with_name("tampered.json"))
+    refused = subprocess.run(verify, capture_output=True, check=False).returncode
+    need(refused == 3, "a tampered copy was not refused")
+    return [
+        "run 6 is gone from MLflow; its evidence is served, and verifies",
+        "a tampered copy is refused",
+    ]
+
+
+def decide(client: EvidenceClient, number: int) -> dict[str, object]:
+    """One decision, shown and kept."""
+    step(f"May version {number} go into prod?")
+    decision = client.decide({"model": MODEL, "version": str(number)}, "prod")
+    (OUT / f"decision-{number}.json").write_text(json.dumps(decision, indent=2), "utf-8")
+    show(decision_rows(decision))
+    return decision
+
+
+@contextmanager
+def mlflow_server() -> Iterator[str]:
+    """A real tracking server, on a free port of the loopback."""
+    step("A real MLflow server, and the evidence service")
+    root, port = OUT / "mlflow", free_port()
+    root.mkdir()
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{root / 'mlflow.db'}", "--workers", "2"]
+    command += ["--artifacts-destination", str(root / "artifacts")]
+    url = f"http://127.0.0.1:{port}"
+    with running("mlflow", command, environment(), f"{url}/health"):
+        yield url
+
+
+@contextmanager
+def service(tracking_uri: str) -> Iterator[EvidenceClient]:
+    """The service as `python -m api` starts it: web side and worker."""
+    port, home = free_port(), OUT / "service"
+    env = environment(
+        EVIDENCE_SERVICE_HOME=str(home),
+        EVIDENCE_SERVICE_TRACKING_URI=tracking_uri,
+        EVIDENCE_SERVICE_POLICY_FILE=str(HERE / "policy.yaml"),
+    )
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "api", "--port", str(port)]
+    with running("service", command, env, f"{url}/readyz"):
+        yield EvidenceClient(url, (home / "token").read_text("utf-8").strip())
+
+
+@contextmanager
+def running(name: str, command: list[str], env: dict[str, str], ready: str) -> Iterator[None]:
+    """A server until the end of the block, with everything that it started."""
+    with (OUT / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, env=env, stdout=log, stderr=log, cwd=HERE.parent, start_new_session=True
+        )
+    try:
+        until = time.monotonic() + START_SECONDS
+        while not answers(ready):
+            alive = process.poll() is None and time.monotonic() < until
+            need(alive, f"{name} did not start: see demo/out/{name}.log")
+            time.sleep(0.2)
+        console.print(f"  {name}: {ready.rsplit('/', 1)[0]}")
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(40)
+        except subprocess.TimeoutExpired:
+            console.print(f"  {name} had to be killed")
+        with suppress(ProcessLookupError):  # it has ended, with everything that it started
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def answers(url: str) -> bool:
+    """Whether a server is ready."""
+    try:
+        return requests.get(url, timeout=2).ok
+    except requests.RequestException:
+        return False
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's environment without its own MLflow and evidence settings."""
+    mine = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "EVIDENCE_"))}
+    return {**mine, "MLFLOW_DISABLE_TELEMETRY": "true", **more}
+
+
+def version_of(registry: MlflowClient, number: int):
+    """A version of the demo's model."""
+    return registry.get_model_version(MODEL, str(number))
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def step(title: str) -> None:
+    """Say what comes next."""
+    console.print(f"\n[bold]{title}[/bold]")
+
+
+def show(rows: list[tuple[str, str]]) -> None:
+    """Rows of label and value."""
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    for label, value in rows:
+        table.add_row(Text(label, style="bold"), Text(value, overflow="fold"))
+    console.print(table)
+
+
+def need(happened: bool, otherwise: str) -> None:
+    """End the demo with a reason unless this happened."""
+    if not happened:
+        raise DemoFailed(otherwise)
+
+
+class DemoFailed(Exception):
+    """Something did not happen that the demo promises."""
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (DemoFailed, EvidenceError) as error:
+        console.print(f"\nThe demo failed: {error}", style="bold red", markup=False)
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""`mlflow-evidence`: against the service, or straight on a tracking store."""

@@ -1,0 +1,80 @@
+"""Tokens, for the operator: on the service's own database, not over REST."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from ..errors import NotInstalled
+from . import output
+from .main import form_option
+
+
+@click.group()
+def token() -> None:
+    """Make, list and revoke the service's tokens (on the service's machine)."""
+
+
+@token.command()
+@click.option("--principal", required=True, help="Who it is for: a person or a system.")
+@click.option("--scope", "scopes", multiple=True, required=True, help="evidence:read, capture, …")
+@click.option("--model", "models", multiple=True, help="Glob of models it may see. Repeatable.")
+@click.option(
+    "--experiment", "experiments", multiple=True, help="Glob of experiments it may see. Repeatable."
+)
+@click.option("--days", type=click.IntRange(1, 3650), default=90, show_default=True)
+def create(
+    principal: str,
+    scopes: tuple[str, ...],
+    models: tuple[str, ...],
+    experiments: tuple[str, ...],
+    days: int,
+) -> None:
+    """Make a token and print it, this once. Without a glob it sees nothing of that kind."""
+    tokens, now = _tokens()
+    until = _rfc3339(now + timedelta(days=days))
+    if not models and not experiments:
+        raise click.UsageError("it would see nothing: give --model or --experiment ('*' for all)")
+    click.echo(tokens.create(principal, scopes, experiments, models, _rfc3339(now), until))
+
+
+@token.command("list")
+@form_option
+def list_tokens(form: str) -> None:
+    """Every token, without its secret."""
+    tokens, _ = _tokens()
+    found = tokens.list()
+    names = ("id", "principal", "scopes", "models", "experiments", "expires_at", "revoked_at")
+    rows = [[_cell(one[name]) for name in names] for one in found]
+    output.show(form, found, rows, names)
+
+
+@token.command()
+@click.argument("token_id")
+def revoke(token_id: str) -> None:
+    """End a token at once. TOKEN_ID is the part between the underscores."""
+    tokens, now = _tokens()
+    tokens.revoke(token_id, _rfc3339(now))
+    click.echo(f"revoked {token_id}", err=True)
+
+
+def _tokens() -> tuple[Any, Any]:
+    try:
+        from .. import wiring
+        from ..settings import Settings
+    except ImportError as error:
+        mend = "pip install 'mlflow-evidence-plugin[report]'"
+        raise NotInstalled(f"for tokens, {error.name} is missing", mend) from error
+    return wiring.open_tokens(Settings.read()), wiring.now()
+
+
+def _rfc3339(at: Any) -> str:
+    from ..policy.decision import rfc3339
+
+    return rfc3339(at)
+
+
+def _cell(value: Any) -> str:
+    return " ".join(value) if isinstance(value, list) else str(value or "")

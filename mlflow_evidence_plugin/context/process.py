@@ -1,0 +1,42 @@
+"""What this process has found out so far. A forked child starts afresh: it has another id."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from .header import headers
+from .host import Host, active, observe, refreshed
+from .sources import gather
+
+
+class Process:
+    """Facts of one process: found at the first run, variables looked at for each run."""
+
+    def __init__(self) -> None:
+        # Re-entrant: a log handler of the user's may start a run while we warn.
+        self._lock = threading.RLock()
+        self._host: Host | None = None
+        self.headers: dict[str, str] | None = None
+        """For requests, as of the last run; None until somebody asks."""
+
+    def tags(self) -> dict[str, str]:
+        """The tags of a run that starts now."""
+        with self._lock:
+            self.headers = self.headers or {}  # a failure below is not tried at each request
+            self._host = refreshed(self._host) if self._host else observe()
+            found = gather(self._host) if active(self._host.env) else {}
+            self.headers = headers(found)
+            return found
+
+
+_processes: dict[int, Process] = {}
+
+
+def current() -> Process:
+    """The memory of this process id.
+
+    `setdefault` is atomic and needs no lock, which a fork could leave locked in the child.
+    """
+    pid = os.getpid()
+    return _processes.get(pid) or _processes.setdefault(pid, Process())

@@ -1,0 +1,66 @@
+"""All sources, each behind a fence: one that fails, or says what no store takes, costs its tag."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .. import tags
+from . import ci, git, governance, machine
+from .admission import refusal
+from .host import Host
+from .notices import log, tell
+
+Source = Callable[[Host], dict[str, str]]
+
+CREATE = "create"
+SCHEMA_VERSION = "1"
+
+
+def stamp(host: Host) -> dict[str, str]:
+    """The version of these names, and that the run got them when it was created."""
+    return {tags.SCHEMA: SCHEMA_VERSION, tags.STAMPED_BY: CREATE}
+
+
+def code(host: Host) -> dict[str, str]:
+    """Git's own answer; what CI tells only where git is absent or agrees on the commit.
+
+    CI checks out detached, so that git alone knows no branch there.
+    """
+    seen, told = git.checkout(host), ci.checkout(host)
+    if seen and seen[tags.GIT_COMMIT] != told.get(tags.GIT_COMMIT):
+        return seen
+    return {**told, **seen}
+
+
+SOURCES: tuple[Source, ...] = (
+    stamp,
+    code,  # before the others: `git status` works while they are asked
+    ci.job,
+    governance.declared,
+    machine.image,
+    machine.hostname,
+    git.dirty,  # last: by now it may have finished
+)
+
+
+def gather(host: Host) -> dict[str, str]:
+    """What the sources say, in the order of importance."""
+    found: dict[str, str] = {}
+    for source in SOURCES:
+        found.update(_fenced(source, host))
+    return {name: found[name] for name in tags.ORDER if name in found}
+
+
+def _fenced(source: Source, host: Host) -> dict[str, str]:
+    try:
+        return {name: value for name, value in source(host).items() if _admitted(name, value)}
+    except Exception:  # the run matters more than our evidence
+        log.debug("evidence: source %s failed", source.__name__, exc_info=True)
+        return {}
+
+
+def _admitted(name: str, value: object) -> bool:
+    problem = refusal(name, value)
+    if problem:
+        tell(problem)
+    return problem is None

@@ -25,11 +25,11 @@ def checkout(host: Host) -> dict[str, str]:
 
 def dirty(host: Host) -> dict[str, str]:
     """Whether tracked files differ from the commit, once `git status` has answered."""
-    if not checkout(host):
-        return {}  # no commit that anything could differ from
     status: Status | None = host.remembered.get("git status")
     answer = status.answer() if status else None
-    return {} if answer is None else {GIT_DIRTY: "true" if answer else "false"}
+    if answer is None or not checkout(host):  # without a commit there is nothing to differ from
+        return {}
+    return {GIT_DIRTY: "true" if answer else "false"}
 
 
 def _checkout(host: Host) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from ..errors import BadPolicy, NotFound
+from ..errors import BadPolicy, BadRecord, NotFound
 from ..record import canonical, digest_of
 
 SIZE_LIMIT = 256 * 1024
@@ -77,7 +77,10 @@ def parse(text: bytes) -> Policy:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise BadPolicy(f"the policy file is not YAML: {error}", "mend the line it names") from None
     _check(document)
-    data = canonical(document)
+    try:
+        data = canonical(document)
+    except BadRecord as error:
+        raise BadPolicy(f"not a policy: {error.detail}", "use finite numbers") from error
     environments = {name: _environment(name, e) for name, e in document["environments"].items()}
     return Policy(digest_of(data), data, environments)
 

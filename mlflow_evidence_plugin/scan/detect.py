@@ -39,6 +39,7 @@ _OURS = {
 }
 _SKIPPED = ("IPPublicDetector", "BasicAuthDetector")  # no secret; and ours is stricter
 _REST = re.compile(r"[A-Za-z0-9+/=_.~%-]*")
+_ENDLESS = re.compile(r"\w{250,}")
 _WORDS = re.compile(r"[-_/=+]")
 WORD = 14
 """A text of parts no longer than this, between slashes and dashes, is a path or a name."""
@@ -107,6 +108,8 @@ def _keywords(piece: str, filename: str) -> Iterator[tuple[str, str]]:
     from detect_secrets.util.filetype import determine_file_type
 
     patterns = keyword.REGEX_BY_FILETYPE.get(determine_file_type(filename))
+    # Within one endless word the library's patterns take time by the square of its length.
+    piece = _ENDLESS.sub(lambda word: word.group()[-WORD:], piece)
     for text in keyword.KeywordDetector().analyze_string(piece, patterns):
         number = text.replace(".", "", 1).isdigit()
         if text and not (number or text.lower() in _HARMLESS or _templated(text)):

@@ -171,3 +171,10 @@ def test_git_reads_nothing_and_prompts_nobody(host, tmp_path):
     assert {"GIT_TERMINAL_PROMPT=0", "GIT_OPTIONAL_LOCKS=0"} <= set(
         (tmp_path / "env").read_text().split()
     )
+
+
+def test_without_a_commit_nothing_is_said_about_changes(host, tmp_path):
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    here = host(start=tmp_path)
+    assert source.checkout(here) == {}
+    assert source.dirty(here) == {}

@@ -1,0 +1,239 @@
+"""The policy: what may be asked, and that unknown never counts as passed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlflow_evidence_plugin.errors import BadPolicy, NotFound
+from mlflow_evidence_plugin.policy import RULES, Baseline, Case, RuleSpec, denial, evaluate, parse
+from mlflow_evidence_plugin.policy.decision import ANSWER, read_decision, refuse
+from mlflow_evidence_plugin.policy.model import Environment, policy_schema
+from mlflow_evidence_plugin.record import record_of
+from tests.unit import samples
+
+ROOT = Path(__file__).parents[2]
+DOCS = (ROOT / "docs" / "policy.md").read_text("utf-8")
+
+
+def policy(rules: str) -> bytes:
+    return f"version: 1\nenvironments:\n  prod:\n    rules:\n{rules}".encode()
+
+
+def judge(record, rule, baselines=None, **options):
+    environment = Environment("prod", (RuleSpec(rule, options, blocks=True),), 24)
+    known = parse(policy("      - rule: tracked-run\n"))
+    return evaluate(known, environment, Case(record, baselines or {}), samples.NOW)
+
+
+def against(value: float | None, **options):
+    """no-regression of auc 0.9 against a baseline with `value`."""
+    metrics = {} if value is None else {"auc": value}
+    baseline = Baseline("4", samples.record(metrics, "4"))
+    options.setdefault("baseline", {"alias": "champion"})
+    return judge(
+        samples.record({"auc": 0.9}),
+        "no-regression",
+        {"champion": baseline},
+        metric="auc",
+        **options,
+    )
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_each_rule_is_documented_with_an_example_and_published(rule):
+    assert f"### {rule}\n" in DOCS
+    assert rule in policy_schema()["$defs"]
+
+
+def test_the_examples_in_the_documentation_are_policies():
+    examples = DOCS.split("```yaml\n")[1:]
+    assert len(examples) > len(RULES)
+    for example in examples:
+        text = example.split("```")[0]
+        whole = text if text.startswith("version") else policy("").decode() + text
+        assert parse(whole.encode()).environments
+
+
+def test_the_shipped_policy_is_one():
+    assert parse((ROOT / "examples" / "policy.yaml").read_bytes()).environment(None).name == "prod"
+
+
+def test_the_digest_names_the_meaning_and_not_the_layout():
+    one = parse(policy("      - rule: tracked-run\n"))
+    other = parse(policy("      # why\n      - {rule: tracked-run}\n"))
+    changed = parse(policy("      - rule: run-finished\n"))
+    assert one.digest == other.digest != changed.digest
+
+
+BAD = {
+    "empty": b"",
+    "no-rules": policy("      []\n"),
+    "no-environments": b"version: 1\nenvironments: {}\n",
+    "unknown-rule": policy("      - rule: be-nice\n"),
+    "unknown-option": policy("      - rule: tracked-run\n        maybe: 1\n"),
+    "unknown-version": b"version: 2\nenvironments: {p: {rules: [{rule: tracked-run}]}}\n",
+    "wrong-type": policy("      - rule: required-tags\n        tags: owner\n"),
+    "no-metric": policy("      - rule: metric-threshold\n        min: 1\n"),
+    "no-bound": policy("      - rule: metric-threshold\n        metric: auc\n"),
+    "negative-tolerance": policy(
+        "      - {rule: no-regression, metric: a, baseline: {alias: b}, tolerance: -1}\n"
+    ),
+    "not-yaml": b"version: [1\n",
+    "duplicate-key": b"version: 1\nversion: 1\nenvironments: {p: {rules: [{rule: tracked-run}]}}\n",
+    "python-object": b"!!python/object/apply:os.system [id]\n",
+    "nan-bound": policy("      - {rule: metric-threshold, metric: a, min: .nan}\n"),
+    "binary": b"\x00\xff\xfe",
+    "number-as-key": b"1: 2\n",
+    "too-long": b"# " + b"x" * 300_000,
+    "deep": b"[" * 5_000,
+}
+
+
+@pytest.mark.parametrize("text", BAD.values(), ids=BAD)
+def test_a_broken_policy_is_refused(text):
+    with pytest.raises(BadPolicy):
+        parse(text)
+
+
+def test_an_environment_that_is_not_there_is_named_with_those_that_are():
+    known = parse(policy("      - rule: tracked-run\n"))
+    with pytest.raises(NotFound, match="prod"):
+        known.environment("staging")
+    assert known.environment(None).name == "prod"
+
+
+def test_no_rule_is_no_verdict():
+    with pytest.raises(BadPolicy):
+        judge_nothing()
+
+
+def judge_nothing():
+    known = parse(policy("      - rule: tracked-run\n"))
+    evaluate(known, Environment("prod", (), 24), Case(samples.record()), samples.NOW)
+
+
+def test_a_tracked_run_is_asked_for():
+    assert judge(samples.record(), "tracked-run").allowed
+    orphan = record_of(samples.version(run=None, run_id=None), "s")
+    assert not judge(orphan, "tracked-run").allowed
+
+
+def test_a_claimed_run_that_could_not_be_read_is_not_tracked():
+    ghost = record_of(samples.version(run=None), "s")
+    assert not judge(ghost, "tracked-run").allowed
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "FAILED", "KILLED", "SCHEDULED", ""])
+def test_a_run_that_has_not_ended_well_is_blocked(status):
+    assert judge(samples.record(), "run-finished").allowed
+    assert not judge(samples.record(status=status), "run-finished").allowed
+
+
+def test_required_tags_are_governance_names_or_full_names():
+    record = samples.record()
+    assert judge(record, "required-tags", tags=["owner", "mlflow.user"]).allowed
+    denied = judge(record, "required-tags", tags=["owner", "ticket"])
+    assert denied.reasons[0]["found"] == "missing: ticket"
+    assert "EVIDENCE_TICKET" in denied.reasons[0]["mend"]
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
+def test_a_metric_that_is_no_number_is_missing(value):
+    record = samples.record({} if value is None else {"auc": value})
+    assert not judge(record, "required-metrics", metrics=["auc"]).allowed
+    assert not judge(record, "metric-threshold", metric="auc", min=0, max=1).allowed
+
+
+@pytest.mark.parametrize(
+    ("bounds", "allowed"),
+    [({"min": 0.9}, True), ({"min": 0.91}, False), ({"max": 0.9}, True), ({"max": 0.89}, False)],
+)
+def test_bounds_are_inclusive(bounds, allowed):
+    record = samples.record({"auc": 0.9})
+    assert judge(record, "metric-threshold", metric="auc", **bounds).allowed is allowed
+
+
+@pytest.mark.parametrize(
+    ("value", "options", "allowed"),
+    [
+        (0.9, {}, True),
+        (0.85, {}, True),
+        (0.91, {}, False),
+        (0.91, {"tolerance": 0.01}, True),
+        (0.91, {"tolerance": 0.009}, False),
+        (0.91, {"direction": "lower"}, True),
+        (0.89, {"direction": "lower"}, False),
+        (0.89, {"direction": "lower", "tolerance": 0.01}, True),
+        (float("nan"), {}, False),
+        (float("inf"), {"direction": "lower"}, False),
+        (None, {}, False),
+    ],
+)
+def test_a_regression_is_measured_exactly_and_in_its_direction(value, options, allowed):
+    assert against(value, **options).allowed is allowed
+
+
+def test_what_is_unknown_about_the_baseline_denies():
+    options = {"metric": "auc", "baseline": {"alias": "champion"}}
+    record = samples.record()
+    for baseline in (None, Baseline("4"), Baseline(problem="the store is away"), Baseline()):
+        known = {"champion": baseline} if baseline else {}
+        decision = judge(record, "no-regression", known, **options)
+        assert not decision.allowed, baseline
+        assert decision.reasons[0]["mend"]
+
+
+def test_a_first_release_passes_only_where_the_policy_says_so():
+    options = {"metric": "auc", "baseline": {"alias": "champion"}, "if_no_baseline": "pass"}
+    record = samples.record()
+    assert judge(record, "no-regression", {"champion": Baseline()}, **options).allowed
+    for unknown in (Baseline("4"), Baseline(problem="the store is away")):
+        assert not judge(record, "no-regression", {"champion": unknown}, **options).allowed
+
+
+def test_a_warning_does_not_block():
+    known = parse(policy("      - {rule: required-tags, tags: [ticket], severity: warn}\n"))
+    decision = evaluate(known, known.environment(None), Case(samples.record()), samples.NOW)
+    assert decision.allowed
+    assert decision.warnings[0]["code"] == "required-tags"
+
+
+def test_every_failed_rule_is_told_and_not_only_the_first():
+    rules = "      - {rule: required-tags, tags: [ticket]}\n      - {rule: run-finished}\n"
+    known = parse(policy(rules))
+    record = samples.record(status="FAILED")
+    decision = evaluate(known, known.environment(None), Case(record), samples.NOW)
+    assert [one["code"] for one in decision.reasons] == ["required-tags", "run-finished"]
+    assert all(set(one) == {"code", "found", "asked", "mend"} for one in decision.reasons)
+    assert all(one["mend"] for one in decision.reasons)
+
+
+def test_an_answer_has_the_members_that_consumers_look_for_in_their_order():
+    answer = judge(samples.record(), "tracked-run").answer("2026-06-01T12:00:00.000Z", None)
+    assert tuple(answer) == ANSWER
+    assert answer["allowed"] is True
+    assert (answer["status"], answer["result"], answer["state"]) == (
+        "passed",
+        "succeeded",
+        "approved",
+    )
+    assert answer["expires_at"] == "2026-06-02T12:00:00.000Z"
+
+
+def test_a_verdict_reads_back_as_the_same_verdict():
+    decision = against(0.95)
+    again = read_decision(decision.document(), decision.subject)
+    assert again.digest == decision.digest
+
+
+def test_a_refusal_and_a_denial_never_allow():
+    passed = judge(samples.record(), "tracked-run")
+    reason = {"code": "policy-mismatch", "found": "a", "asked": "b", "mend": "c"}
+    refused = refuse(passed, reason)
+    assert passed.allowed and not refused.allowed
+    subject = samples.record().subject
+    pending = denial("sha256:" + "0" * 64, "prod", subject, "pending", [reason], samples.NOW)
+    assert not pending.allowed
+    assert pending.document()["result"] == "failed"

@@ -20,6 +20,7 @@ TYPE = "https://mlflow-evidence.dev/problems/"
 
 STATUS: dict[type[EvidenceError], int] = {
     errors.NotFound: 404,
+    errors.NoPolicy: 404,
     errors.BadInput: 422,
     errors.Unauthorized: 401,
     errors.Forbidden: 403,

@@ -73,6 +73,12 @@ class BadPolicy(BadConfig):
     code = "bad-policy"
 
 
+class NoPolicy(EvidenceError):
+    """No policy is configured: then nothing is allowed."""
+
+    code = "no-policy"
+
+
 class BadRecord(EvidenceError):
     """A document is not a record of a schema that we know."""
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from .errors import BadConfig
 
@@ -69,9 +69,8 @@ class Settings:
 
 
 def _without_credentials(uri: str) -> str:
-    parts = urlsplit(uri)
-    authority = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, authority, parts.path.rstrip("/"), "", ""))
+    userinfo, at, _ = urlsplit(uri).netloc.rpartition("@")
+    return uri.replace(userinfo + at, "", 1).partition("?")[0].rstrip("/")
 
 
 def _bytes(text: str | None) -> int:

@@ -71,21 +71,29 @@ def open_tokens(settings: Settings) -> Tokens:
     return Tokens(database)
 
 
-def inspect(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Look at a home without changing it: each part's name and how it is. Raises what is wrong."""
+def inspect(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """Look at a home without changing it: each part's name, how it is, and what it lacks.
+
+    Raises what is wrong.
+    """
     if not settings.signing_key.exists():
         mend = "start it once: python -m api prepare"
         raise BadConfig(f"there is no signing key at {settings.signing_key}", mend)
-    yield "signing key", f"{settings.signing_key}, id {SigningKey.load(settings.signing_key).id}"
+    key = SigningKey.load(settings.signing_key)
+    yield "signing key", f"{settings.signing_key}, id {key.id}", ""
     database = Database(settings.database_url)
     try:
         database.check_not_newer()
         database.ping()
     finally:
         database.dispose()
-    yield "database", f"{database.url.render_as_string(hide_password=True)} answers"
+    yield "database", f"{database.url.render_as_string(hide_password=True)} answers", ""
     policy = _policy(settings)
-    yield "policy", policy.digest if policy else "none: no release is allowed without one"
+    if policy:
+        yield "policy", policy.digest, ""
+    else:
+        mend = "set EVIDENCE_SERVICE_POLICY_FILE; docs/policy.md says what to write"
+        yield "policy", "none, so that no release is allowed", mend
 
 
 def _make_home(settings: Settings) -> None:

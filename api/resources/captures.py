@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from typing import Any
@@ -17,6 +18,7 @@ from ..contract import Blueprint, problems
 from ..errors import problem, status_of_code
 from ..schemas import CaptureArgs, CaptureSchema, WaitHeaders
 
+log = logging.getLogger(__name__)
 bp = Blueprint("captures", __name__, description="Capture evidence from the tracking store")
 
 WAIT_LIMIT = 30
@@ -34,7 +36,7 @@ WAIT_LIMIT = 30
 def create(args: dict[str, Any], headers: dict[str, str]) -> Response:
     """Capture the evidence of a run or of a model version."""
     order = service().capture(CaptureRequest(**args), caller())
-    current_app.extensions["enqueue"](order.id)
+    _enqueue(order.id)
     ended = _wait(order.id, _seconds(headers.get("prefer", "")))
     if ended.state == FAILED:
         status = status_of_code(ended.error_code)
@@ -54,6 +56,13 @@ def create(args: dict[str, Any], headers: dict[str, str]) -> Response:
 def show(capture_id: str) -> dict[str, Any]:
     """How a capture went, or goes."""
     return _shown(service().capture_state(capture_id, caller()))
+
+
+def _enqueue(capture_id: str) -> None:
+    try:
+        current_app.extensions["enqueue"](capture_id)
+    except Exception:  # the order is kept: the worker's sweep finds it without the queue
+        log.warning("capture %s could not be queued", capture_id, exc_info=True)
 
 
 def _seconds(prefer: str) -> int:

@@ -121,7 +121,8 @@ def service_home(_: Place) -> Iterator[Check]:
         return
     from .. import wiring
 
-    yield from (Check(name, OK, found) for name, found in wiring.inspect(settings))
+    for name, found, mend in wiring.inspect(settings):
+        yield Check(name, WARN if mend else OK, found, mend)
 
 
 CHECKS: tuple[Callable[[Place], Iterator[Check]], ...] = (

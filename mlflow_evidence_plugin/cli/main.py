@@ -28,6 +28,7 @@ EXIT: dict[type[EvidenceError], int] = {
     errors.StorageUnavailable: 6,
     errors.ServiceUnavailable: 6,
     errors.BadConfig: 7,
+    errors.NoPolicy: 7,
     errors.SchemaTooNew: 7,
     errors.NotInstalled: 7,
     errors.BadInput: 2,

@@ -34,7 +34,8 @@ def _table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*header, box=None, pad_edge=False, header_style="bold")
+    named = any(header)
+    table = Table(*header, box=None, pad_edge=False, header_style="bold", show_header=named)
     for row in rows:
         table.add_row(*(Text(_printable(cell), overflow="fold") for cell in row))
     Console().print(table)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..errors import EvidenceError, NotFound, StoreRefused, StoreUnavailable
+from ..errors import EvidenceError, NoPolicy, NotFound, StoreRefused, StoreUnavailable
 from ..policy import Baseline, Case, Decision, Environment, Policy, denial, evaluate
 from ..policy.decision import baselines_of, read_decision, refuse, rfc3339
 from ..record import Subject, read
@@ -135,7 +135,7 @@ class Evidence:
 
     def _policy(self) -> Policy:
         if self.policy is None:
-            raise NotFound("no policy is configured", "set EVIDENCE_SERVICE_POLICY_FILE")
+            raise NoPolicy("no policy is configured", "set EVIDENCE_SERVICE_POLICY_FILE")
         return self.policy
 
     def _judge(self, policy: Policy, asked: Environment, stored: StoredBundle) -> Decision:

@@ -43,27 +43,29 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction: all of it is kept, or nothing."""
+        """One transaction: all of it is kept, or nothing. On SQLite one at a time."""
         with _guarded(), self.engine.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                # From the start, not from the first write: what was read before it still holds.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
 
     def migrate(self) -> None:
         """Bring the schema up to date. SchemaTooNew when a newer version wrote it."""
         from alembic import command
 
-        with _guarded():
-            self.check_not_newer()
-            with self.engine.begin() as connection:
-                config = _alembic()
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+        self.check_not_newer()
+        with self.writing() as connection:
+            config = _alembic()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
 
     def check_not_newer(self) -> None:
         """Refuse a schema that this version does not know: it could lose what it cannot see."""
         from alembic.migration import MigrationContext
         from alembic.script import ScriptDirectory
 
-        with self.engine.connect() as connection:
+        with self.reading() as connection:
             if not inspect(connection).has_table("alembic_version"):
                 return
             now = MigrationContext.configure(connection).get_current_revision()
@@ -112,6 +114,7 @@ def _options(backend: str) -> dict[str, Any]:
 
 
 def _embedded(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # transactions begin where we say, also around DDL
     cursor = connection.cursor()
     for setting in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {setting}")

@@ -40,7 +40,7 @@ def evidence(name: str, version: str) -> Response:
 @problems(bp, 400, 401, 403, 404, 500, 502, 503)
 @requires("evidence:read")
 def evidence_by_alias(name: str, alias: str) -> Response:
-    """The same for the version that holds an alias now; `resolved` says which, and when."""
+    """Evidence of the version that holds an alias now; `resolved` says which, and when."""
     found = service().resolve(name, alias, caller())
     return answer(service().of_version(name, found.version, caller()), found)
 
@@ -65,7 +65,7 @@ def decision(args: dict[str, Any], name: str, version: str) -> Response:
 @problems(bp, 400, 401, 403, 404, 409, 422, 500, 503)
 @requires("evidence:read")
 def decision_by_alias(args: dict[str, Any], name: str, alias: str) -> Response:
-    """The same for the version that holds an alias now. If the store is away, it is denied."""
+    """May the version that holds an alias now be released? No, if the store is away."""
     pinned = (args.get("digest"), args.get("policy"))
     found, at = service().decide_alias((name, alias), args.get("environment"), caller(), pinned)
     return _verdict(found, args["enforce"], at)

@@ -23,6 +23,9 @@ from .locations import Roots, local_path
 CHUNK = 1 << 20
 """Bytes read at a time."""
 
+DEPTH = 32
+"""Folders within folders that are followed; a link to itself, or a lying server, has no end."""
+
 
 class Observer(Protocol):
     """Sees every byte of one file once, in order."""
@@ -143,7 +146,8 @@ class FileReader:
                 yield chunk
 
     def _by_download(self, repo: Any, info: Any) -> Iterator[bytes]:
-        with self.scratch.room(int(info.file_size or 0)) as folder:
+        size = self.scratch.budget if info.file_size is None else int(info.file_size)
+        with self.scratch.room(size) as folder:
             # A name of our own: what the store calls the file never becomes a local path.
             target = folder / "download"
             repo._download_file(info.path, str(target))
@@ -156,6 +160,8 @@ def _walk(repo: Any, path: str, notes: list[Secret | Gap], place: str) -> Iterat
     for info in repo.list_artifacts(path or None):
         if not info.is_dir:
             yield info
+        elif info.path.count("/") >= DEPTH:
+            notes.append(Gap(f"{place}/{info.path}", "not-listed", f"over {DEPTH} folders deep"))
         elif len(info.path) > len(path) and info.path.startswith(path):
             try:
                 yield from _walk(repo, info.path, notes, place)

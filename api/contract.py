@@ -74,16 +74,12 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
 
 def problems(bp: Blueprint, *statuses: int) -> Callable[[View], View]:
     """Document the problems that a view may answer with."""
+    content = {MEDIA_TYPE: {"schema": ProblemSchema}}
+    responses = {str(s): {"description": PROBLEMS[s], "content": content} for s in statuses}
 
     def decorate(view: View) -> View:
-        for status in sorted(statuses, reverse=True):
-            view = bp.alt_response(
-                status,
-                schema=ProblemSchema,
-                description=PROBLEMS[status],
-                content_type=MEDIA_TYPE,
-            )(view)
-        return view
+        documented: View = bp.doc(responses=responses)(view)
+        return documented
 
     return decorate
 

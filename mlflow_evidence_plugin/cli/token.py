@@ -54,7 +54,7 @@ def list_tokens(form: str) -> None:
 @token.command()
 @click.argument("token_id")
 def revoke(token_id: str) -> None:
-    """End a token at once. TOKEN_ID is the part between the underscores."""
+    """End a token, within a second. TOKEN_ID is the part between the underscores."""
     tokens, now = _tokens()
     tokens.revoke(token_id, _rfc3339(now))
     click.echo(f"revoked {token_id}", err=True)

@@ -44,11 +44,20 @@ SOURCES: tuple[Source, ...] = (
 
 
 def gather(host: Host) -> dict[str, str]:
-    """What the sources say, in the order of importance."""
+    """What the sources say, in the order of importance.
+
+    Asked again under the same variables, the answer is the same, but for a `git status` that was
+    not done yet.
+    """
+    env, known = host.remembered.get("gathered", (None, {}))
+    if env == host.env and (tags.GIT_DIRTY in known or tags.GIT_COMMIT not in known):
+        return dict(known)
     found: dict[str, str] = {}
     for source in SOURCES:
         found.update(_fenced(source, host))
-    return {name: found[name] for name in tags.ORDER if name in found}
+    known = {name: found[name] for name in tags.ORDER if name in found}
+    host.remembered["gathered"] = (host.env, known)
+    return dict(known)
 
 
 def _fenced(source: Source, host: Host) -> dict[str, str]:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
+import threading
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cachetools import LRUCache
 from sqlalchemy import Connection, Select, bindparam, select
 
 from ..errors import NotFound
 from ..record import Record, digest_of
 from .database import Database, insert_new
 from .tables import materials, observations, records, statements
+
+KEPT_BYTES = 16 << 20
+"""Of records that were read lately: a record never changes, so that it is kept without a doubt."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,8 @@ class Bundles:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._records: LRUCache[str, Any] = LRUCache(KEPT_BYTES, lambda row: len(row.body))
+        self._lock = threading.Lock()
 
     def add(
         self,
@@ -99,19 +106,40 @@ class Bundles:
     def get(self, digest: str) -> StoredBundle:
         """The bundle of a record; NotFound."""
         with self.database.reading() as connection:
-            row = connection.execute(_BY_DIGEST, {"digest": digest}).first()
-            if row is None:
+            rows = connection.execute(_BY_DIGEST, {"digest": digest}).all()
+            if not rows:
                 raise NotFound(f"there is no evidence with the digest {digest}")
-            return _bundle(connection, row)
+            return self._bundle(connection, rows)
 
     def latest(self, subject: str) -> StoredBundle:
         """The newest bundle of a subject, `runs/<id>` or `models/<name>/<version>`; NotFound."""
         with self.database.reading() as connection:
-            row = connection.execute(_LATEST, {"subject": subject}).first()
-            if row is None:
+            rows = connection.execute(_LATEST, {"subject": subject}).all()
+            if not rows:
                 mend = "capture it: POST /v1/captures, or mlflow-evidence capture"
                 raise NotFound(f"there is no evidence of {subject}", mend)
-            return _bundle(connection, row)
+            return self._bundle(connection, rows)
+
+    def _bundle(self, connection: Connection, rows: Sequence[Any]) -> StoredBundle:
+        """The bundle of the rows of its statements. Statements arrive; a record never changes."""
+        digest = rows[0].record_digest
+        with self._lock:
+            record = self._records.get(digest)
+        if record is None:
+            record = connection.execute(_RECORD, {"digest": digest}).one()
+            with self._lock:
+                if len(record.body) <= self._records.maxsize:
+                    self._records[digest] = record
+        return StoredBundle(
+            digest,
+            record.subject,
+            record.run_id,
+            record.model,
+            record.experiment,
+            record.body,
+            tuple(row.envelope for row in rows),
+            record.created_at,
+        )
 
     def search(
         self,
@@ -171,45 +199,26 @@ def _page(filters: Filters, before: int | None, limit: int) -> Select[Any]:
     return query
 
 
-def _select() -> Select[Any]:
-    return select(
-        records.c.digest,
-        records.c.subject,
-        records.c.run_id,
-        records.c.model,
-        records.c.experiment,
-        records.c.body,
-        records.c.created_at,
-    )
-
-
-_BY_DIGEST = _select().where(records.c.digest == bindparam("digest"))
-_LATEST = (
-    _select()
-    .join(observations, observations.c.record_digest == records.c.digest)
+_RECORD = select(
+    records.c.subject,
+    records.c.run_id,
+    records.c.model,
+    records.c.experiment,
+    records.c.body,
+    records.c.created_at,
+).where(records.c.digest == bindparam("digest"))
+_STATEMENTS = select(statements.c.record_digest, statements.c.envelope).order_by(
+    statements.c.digest
+)
+_BY_DIGEST = _STATEMENTS.where(statements.c.record_digest == bindparam("digest"))
+_LATEST = _STATEMENTS.where(
+    statements.c.record_digest
+    == select(observations.c.record_digest)
     .where(observations.c.subject == bindparam("subject"))
     .order_by(observations.c.seq.desc())
     .limit(1)
+    .scalar_subquery()
 )
-_ENVELOPES = (
-    select(statements.c.envelope)
-    .where(statements.c.record_digest == bindparam("digest"))
-    .order_by(statements.c.digest)
-)
-
-
-def _bundle(connection: Connection, row: Any) -> StoredBundle:
-    envelopes = connection.execute(_ENVELOPES, {"digest": row.digest}).scalars().all()
-    return StoredBundle(
-        row.digest,
-        row.subject,
-        row.run_id,
-        row.model,
-        row.experiment,
-        row.body,
-        tuple(envelopes),
-        row.created_at,
-    )
 
 
 def _row(record: Record, at: str) -> dict[str, Any]:

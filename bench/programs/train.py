@@ -1,0 +1,73 @@
+"""A training program that measures itself, on commands from its standard input.
+
+It knows nothing of the plugin. It answers each command with one line of JSON.
+"""
+
+import json
+import sys
+import time
+
+ANSWERS = sys.stdout
+sys.stdout = sys.stderr  # MLflow prints the addresses of runs
+
+
+def imports(_: int) -> list[float]:
+    """`import mlflow`: time of the processor (user and system), and by the clock; in ms as all."""
+    clock, processor = time.perf_counter(), time.process_time()
+    import mlflow  # noqa: F401
+
+    return [_ms(processor, time.process_time()), _ms(clock, time.perf_counter())]
+
+
+def runs(count: int) -> list[float]:
+    """Each of `count` runs, started and ended."""
+    import mlflow
+
+    measured = []
+    for _ in range(count):
+        began = time.perf_counter()
+        mlflow.start_run()
+        mlflow.end_run()
+        measured.append(_ms(began, time.perf_counter()))
+    return measured
+
+
+def start(_: int) -> list[float]:
+    """`start_run` alone."""
+    import mlflow
+
+    began = time.perf_counter()
+    mlflow.start_run()
+    measured = _ms(began, time.perf_counter())
+    mlflow.end_run()
+    return [measured]
+
+
+def headers(count: int) -> list[float]:
+    """Microseconds of one `resolve_request_headers()`, the mean of `count` calls."""
+    from mlflow.tracking.request_header.registry import resolve_request_headers
+
+    began = time.perf_counter()
+    for _ in range(count):
+        resolve_request_headers()
+    return [(time.perf_counter() - began) / count * 1e6]
+
+
+def stamped(_: int) -> list[str]:
+    """The evidence tags of a new run: shows which of the two environments this is."""
+    import mlflow
+
+    with mlflow.start_run() as run:
+        tags = mlflow.get_run(run.info.run_id).data.tags
+    return sorted(name for name in tags if name.startswith("evidence."))
+
+
+def _ms(began: float, ended: float) -> float:
+    return (ended - began) * 1000
+
+
+COMMANDS = {one.__name__: one for one in (imports, runs, start, headers, stamped)}
+
+for line in sys.stdin:
+    name, number = line.split()
+    print(json.dumps(COMMANDS[name](int(number))), file=ANSWERS, flush=True)

@@ -30,6 +30,7 @@ def create_app(evidence: Evidence | None, enqueue: Enqueue = lambda _: None) -> 
     app.extensions["enqueue"] = enqueue
     app.before_request(_no_control_characters)
     api = Api(app)
+    api.DEFAULT_ERROR_RESPONSE_NAME = None  # each status is documented where it is answered
     errors.install(app)
     for module in (captures, bundles, runs, models):
         api.register_blueprint(module.bp, url_prefix="/v1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -64,6 +65,14 @@ class StrictParser(FlaskParser):
         "query": RAISE,
         "headers": EXCLUDE,
     }
+
+    def _raw_load_json(self, req: Any) -> Any:
+        try:
+            return super()._raw_load_json(req)
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            raise
+        except (ValueError, RecursionError) as error:  # beyond Python's limits
+            raise json.JSONDecodeError("beyond the limits", "", 0) from error
 
 
 class Blueprint(SmorestBlueprint):  # type: ignore[misc]

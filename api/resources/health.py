@@ -11,6 +11,7 @@ bp = Blueprint("health", __name__, description="For load balancers and orchestra
 
 @bp.get("/livez")
 @bp.response(200, HealthSchema)
+@problems(bp, 400)
 def live() -> dict[str, str]:
     """The process answers."""
     return {"status": "ok"}
@@ -18,7 +19,7 @@ def live() -> dict[str, str]:
 
 @bp.get("/readyz")
 @bp.response(200, HealthSchema)
-@problems(bp, 503)
+@problems(bp, 400, 503)
 def ready() -> dict[str, str]:
     """The database answers. The tracking store may be away: evidence is served without it."""
     service().capturing.database.ping()

@@ -32,11 +32,17 @@ def create(
     experiments: tuple[str, ...],
     days: int,
 ) -> None:
-    """Make a token and print it, this once. Without a glob it sees nothing of that kind."""
+    """Make a token and print it, this once.
+
+    It sees the models and the experiments that its globs name, and nothing else.
+    """
     tokens, now = _tokens()
     until = _rfc3339(now + timedelta(days=days))
-    if not models and not experiments:
-        raise click.UsageError("it would see nothing: give --model or --experiment ('*' for all)")
+    if not experiments:
+        raise click.UsageError(
+            "give --experiment ('*' for all): evidence of a model version holds its source run's, "
+            "so that without the run's experiment a token sees no model either"
+        )
     click.echo(tokens.create(principal, scopes, experiments, models, _rfc3339(now), until))
 
 

@@ -96,7 +96,8 @@ class FileReader:
         notes: list[Secret | Gap] = []
         try:
             repo = repository(location)
-            listed = sorted(_walk(repo, "", notes, place), key=lambda info: str(info.path))
+            walked = _walk(repo, "", notes, (place, local_path(location)))
+            listed = sorted(walked, key=lambda info: str(info.path))
         except Exception as error:
             return [], [Gap(place, "not-listed", f"listing failed: {type(error).__name__}")]
         for artifact, told in self.pool.map(lambda i: self._one(repo, location, i, place), listed):
@@ -115,6 +116,8 @@ class FileReader:
                 observer.update(chunk)
                 size += len(chunk)
                 self.progress(len(chunk))
+                if info.file_size is not None and size > int(info.file_size):
+                    break  # what grows while it is read need never end
             if info.file_size is not None and size != int(info.file_size):
                 raise _Unreadable("changed", f"listed with {info.file_size} bytes, read {size}")
         except _Unreadable as error:
@@ -156,15 +159,22 @@ class FileReader:
                     yield chunk
 
 
-def _walk(repo: Any, path: str, notes: list[Secret | Gap], place: str) -> Iterator[Any]:
+def _walk(
+    repo: Any, path: str, notes: list[Secret | Gap], at: tuple[str, Path | None]
+) -> Iterator[Any]:
+    place, folder = at
     for info in repo.list_artifacts(path or None):
         if not info.is_dir:
             yield info
+        elif folder is not None and (folder / info.path).is_symlink():
+            # Two links to the folder that they lie in make a tree of 2^DEPTH folders.
+            reason = "a link to a folder is not followed"
+            notes.append(Gap(f"{place}/{info.path}", "link-not-followed", reason))
         elif info.path.count("/") >= DEPTH:
             notes.append(Gap(f"{place}/{info.path}", "not-listed", f"over {DEPTH} folders deep"))
         elif len(info.path) > len(path) and info.path.startswith(path):
             try:
-                yield from _walk(repo, info.path, notes, place)
+                yield from _walk(repo, info.path, notes, at)
             except Exception as error:
                 reason = f"listing failed: {type(error).__name__}"
                 notes.append(Gap(f"{place}/{info.path}", "not-listed", reason))

@@ -60,13 +60,28 @@ class MlflowStore:
         """The name of the experiment that a run belongs to; NotFound for an unknown run."""
         with asked(f"run {run_id}"):
             run = self.client.get_run(run_id)
-            return str(self.client.get_experiment(run.info.experiment_id).name)
+            found = self.client.get_experiment(run.info.experiment_id)
+            if run.info.run_id != run_id or not found.name:
+                raise ValueError("another run was answered, or none")
+            return str(found.name)
+
+    def experiment_of_version(self, name: str, version: str) -> str | None:
+        """The experiment of the version's source run; None when it has no run, or no more."""
+        with asked(f"version {version} of model {name}"):
+            run_id = self.client.get_model_version(name, version).run_id
+        try:
+            return self.experiment_of(run_id) if run_id else None
+        except NotFound:
+            return None
 
     def version_of_alias(self, name: str, alias: str) -> str:
         """The version that holds an alias now; NotFound when none does."""
         with asked(f"alias {alias} of model {name}"):
             try:
-                return str(self.client.get_model_version_by_alias(name, alias).version)
+                found = self.client.get_model_version_by_alias(name, alias)
+                if found.name != name or not found.version:
+                    raise ValueError("another model was answered, or none")
+                return str(found.version)
             except Exception as error:
                 # MLflow says "invalid parameter" for an alias that nobody holds.
                 if _code(error) in _MALFORMED:
@@ -92,6 +107,8 @@ class MlflowStore:
         """Everything about one model version and its source run."""
         with asked(f"version {version} of model {name}"):
             found = self.client.get_model_version(name, version)
+            if found.name != name or not found.version:
+                raise ValueError("another model was answered, or none")
         run = None
         if found.run_id:
             try:

@@ -162,7 +162,7 @@ def rfc3339(at: datetime) -> str:
 def _digests(case: Case) -> tuple[tuple[str, str], ...]:
     """The baseline by alias, as the digest of its record, so that the verdict can be re-derived."""
     return tuple(
-        (alias, b.record.digest if b.record else f"version {b.version}: unknown")
+        (alias, b.record.digest if b.record else b.problem or f"version {b.version}: unknown")
         for alias, b in sorted(case.baselines.items())
     )
 

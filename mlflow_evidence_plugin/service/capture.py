@@ -93,7 +93,10 @@ class Capturing:
         if order is None:
             return self.captures.get(capture_id)
         try:
-            with self._holding(capture_id):
+            if order.attempts > ATTEMPTS * 2:
+                # Tries that ended by themselves are counted below; these ended their worker.
+                raise EvidenceError("its workers ended while they captured it", "see their logs")
+            with self._holding(order):
                 self._keep(order, self._record(order, progress))
         except EvidenceError as error:
             self._give_up(order, error)
@@ -121,6 +124,12 @@ class Capturing:
             return self.store.run(order.run_id, observe, progress)
         model = order.model or ""
         version = order.version or self.store.version_of_alias(model, order.alias or "")
+        if "*" not in order.experiments:
+            # Whoever may write to the model could else name anybody's run as its source.
+            source = self.store.experiment_of_version(model, version)
+            if source is not None and not matches(source, order.experiments):
+                said = f"the tracking store has no version {version} of model {model}"
+                raise NotFound(said, "check the name")
         return self.store.version(model, version, observe, progress)
 
     def _keep(self, order: Capture, made: tuple[Snapshot, Record]) -> None:
@@ -133,26 +142,26 @@ class Capturing:
             self.bundles.add(
                 transaction, record, {RELEASE_EVIDENCE: envelope}, texts, (at, order.principal)
             )
-            self.captures.done(transaction, order.id, record.digest, at)
+            self.captures.done(transaction, order, record.digest, at)
 
     def _give_up(self, order: Capture, error: EvidenceError) -> None:
         told = (error.code, error.detail, error.mend)
         if isinstance(error, _MAY_PASS) and order.attempts < ATTEMPTS:
-            self.captures.release(order.id, told)
+            self.captures.release(order, told)
         else:
-            self.captures.failed(order.id, told, rfc3339(self.now()))
+            self.captures.failed(order, told, rfc3339(self.now()))
 
     @contextmanager
-    def _holding(self, capture_id: str) -> Iterator[None]:
+    def _holding(self, order: Capture) -> Iterator[None]:
         """Renew the lease while work goes on, so that it lapses soon after a worker dies."""
         ended = threading.Event()
 
         def renew() -> None:
             while not ended.wait(LEASE.total_seconds() / 3):
                 try:
-                    self.captures.renew(capture_id, rfc3339(self.now() + LEASE))
+                    self.captures.renew(order, rfc3339(self.now() + LEASE))
                 except EvidenceError:
-                    log.warning("the lease of capture %s could not be renewed", capture_id)
+                    log.warning("the lease of capture %s could not be renewed", order.id)
 
         thread = threading.Thread(target=renew, name="lease", daemon=True)
         thread.start()

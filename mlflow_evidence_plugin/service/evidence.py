@@ -69,7 +69,10 @@ class Evidence:
         subject = Subject("", model=model, version=version).name
         if not caller.sees_model(model):
             raise _no_evidence(subject)
-        return self.capturing.bundles.latest(subject)
+        found = self.capturing.bundles.latest(subject)
+        if not _sees(caller, found):
+            raise _no_evidence(subject)
+        return found
 
     def resolve(self, model: str, alias: str, caller: Principal) -> Resolved:
         """The version that holds an alias now; NotFound before MLflow is asked if it is foreign."""
@@ -108,6 +111,8 @@ class Evidence:
             reason = _reason("no-evidence", error.detail, "captured evidence", error.mend)
             now = self.now()
             return denial(policy.digest, asked.name, named, "pending", [reason], now)
+        if not _sees(caller, stored):
+            raise _no_evidence(named.name)
         return self._pinned(self._judge(policy, asked, stored), pinned)
 
     def decide_alias(
@@ -185,9 +190,7 @@ class Evidence:
 
 
 def _sees(caller: Principal, found: StoredBundle) -> bool:
-    if found.model:
-        return caller.sees_model(found.model)
-    return caller.sees_experiment(found.experiment)
+    return caller.sees(found.model, found.experiment)
 
 
 def _no_evidence(subject: str) -> NotFound:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,8 +64,7 @@ class SigningKey:
         Whoever comes second, at the same moment, gets the first one's key.
         """
         made = CryptoSigner.generate_ecdsa()
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(made.private_bytes)
@@ -72,7 +72,7 @@ class SigningKey:
         except FileExistsError:
             return cls.load(path)
         finally:
-            draft.unlink()
+            Path(draft).unlink()
         return cls.load(path)
 
     @classmethod

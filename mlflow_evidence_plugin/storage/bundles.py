@@ -158,7 +158,8 @@ class Bundles:
         with self.database.reading() as connection:
             while len(found) < limit:
                 page = connection.execute(_page(filters, before, limit)).all()
-                found += [row for row in page if _visible(row, experiments, models)]
+                globs = (experiments, models)
+                found += [row for row in page if visible(row.model, row.experiment, *globs)]
                 if len(page) < limit:
                     break
                 before = page[-1].seq
@@ -180,8 +181,13 @@ def matches(name: str | None, globs: Sequence[str]) -> bool:
     )
 
 
-def _visible(row: Any, experiments: Sequence[str], models: Sequence[str]) -> bool:
-    return matches(row.model, models) if row.model else matches(row.experiment, experiments)
+def visible(
+    model: str | None, experiment: str | None, experiments: Sequence[str], models: Sequence[str]
+) -> bool:
+    """Whether the globs cover its model, and its run's experiment if it has one."""
+    if model and experiment is None:
+        return matches(model, models)
+    return (not model or matches(model, models)) and matches(experiment, experiments)
 
 
 def _page(filters: Filters, before: int | None, limit: int) -> Select[Any]:
@@ -255,4 +261,4 @@ def _material(media_type: str, text: bytes) -> dict[str, Any]:
     }
 
 
-__all__ = ["Bundles", "Filters", "StoredBundle", "matches"]
+__all__ = ["Bundles", "Filters", "StoredBundle", "matches", "visible"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, or_, select, update
 
-from ..errors import NotFound
+from ..errors import Conflict, NotFound
 from .database import Database
 from .tables import captures
 
@@ -75,11 +75,11 @@ class Captures:
             row = connection.execute(select(captures).where(captures.c.id == capture_id)).one()
         return _capture(row)
 
-    def renew(self, capture_id: str, lease_until: str) -> None:
+    def renew(self, order: Capture, lease_until: str) -> None:
         """Hold an order for longer."""
-        mine = and_(captures.c.id == capture_id, captures.c.state == RUNNING)
         with self.database.writing() as connection:
-            connection.execute(update(captures).where(mine).values(lease_until=lease_until))
+            query = update(captures).where(_held(order)).values(lease_until=lease_until)
+            connection.execute(query)
 
     def unfinished(self, now: str) -> list[str]:
         """Ids of orders that nobody works on, oldest first."""
@@ -88,17 +88,22 @@ class Captures:
         with self.database.reading() as connection:
             return list(connection.execute(query).scalars())
 
-    def done(self, connection: Connection, capture_id: str, digest: str, now: str) -> None:
-        """The order ended in this record: said in the transaction that keeps the record."""
-        self._end(connection, capture_id, state=DONE, record_digest=digest, finished_at=now)
+    def done(self, connection: Connection, order: Capture, digest: str, now: str) -> None:
+        """The order ended in this record: said in the transaction that keeps the record.
 
-    def failed(self, capture_id: str, error: tuple[str, str, str], now: str) -> None:
+        Conflict, so that nothing is kept, when the lease lapsed and another worker took over.
+        """
+        values = {"state": DONE, "record_digest": digest, "finished_at": now}
+        if self._end(connection, order, **values) != 1:
+            raise Conflict("another worker has taken this capture over")
+
+    def failed(self, order: Capture, error: tuple[str, str, str], now: str) -> None:
         """The order ended in an error: its code, detail and mend."""
         code, detail, mend = error
         with self.database.writing() as connection:
             self._end(
                 connection,
-                capture_id,
+                order,
                 state=FAILED,
                 finished_at=now,
                 error_code=code,
@@ -106,22 +111,28 @@ class Captures:
                 error_mend=mend,
             )
 
-    def release(self, capture_id: str, error: tuple[str, str, str]) -> None:
+    def release(self, order: Capture, error: tuple[str, str, str]) -> None:
         """Give an order back, to be tried again, with what went wrong this time."""
         code, detail, mend = error
         with self.database.writing() as connection:
             self._end(
                 connection,
-                capture_id,
+                order,
                 state=ACCEPTED,
                 error_code=code,
                 error_detail=detail,
                 error_mend=mend,
             )
 
-    def _end(self, connection: Connection, capture_id: str, **values: Any) -> None:
-        mine = and_(captures.c.id == capture_id, captures.c.state == RUNNING)
-        connection.execute(update(captures).where(mine).values(lease_until=None, **values))
+    def _end(self, connection: Connection, order: Capture, **values: Any) -> int:
+        query = update(captures).where(_held(order)).values(lease_until=None, **values)
+        return connection.execute(query).rowcount
+
+
+def _held(order: Capture) -> Any:
+    # Each claim counts the attempts up: who holds an older count has lost the order.
+    running = and_(captures.c.id == order.id, captures.c.state == RUNNING)
+    return and_(running, captures.c.attempts == order.attempts)
 
 
 def _lapsed(now: str) -> Any:

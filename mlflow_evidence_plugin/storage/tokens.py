@@ -15,7 +15,7 @@ from cachetools import TTLCache
 from sqlalchemy import bindparam, select, update
 
 from ..errors import BadInput, NotFound, Unauthorized
-from .bundles import matches
+from .bundles import matches, visible
 from .database import Database
 from .tables import tokens
 
@@ -38,6 +38,10 @@ class Principal:
     def sees_experiment(self, name: str | None) -> bool:
         """Whether an experiment's name lies in the token's globs."""
         return matches(name, self.experiments)
+
+    def sees(self, model: str | None, experiment: str | None) -> bool:
+        """Whether evidence is the caller's: its model, and its run's experiment if it has one."""
+        return visible(model, experiment, self.experiments, self.models)
 
     def sees_model(self, name: str | None) -> bool:
         """Whether a model's name lies in the token's globs."""

@@ -156,12 +156,22 @@ def test_doctor_says_what_is_broken_and_how_to_mend_it(tmp_path):
 def test_a_token_is_made_used_once_and_revoked(tmp_path):
     env = {"EVIDENCE_SERVICE_HOME": str(tmp_path)}
     made = cli(
-        "token", "create", "--principal", "argo", "--scope", "evidence:read", "--model", "c*", **env
+        "token",
+        "create",
+        "--principal",
+        "argo",
+        "--scope",
+        "evidence:read",
+        "--model",
+        "c*",
+        "--experiment",
+        "credit",
+        **env,
     )
     assert made.returncode == 0, made.stderr
     token = made.stdout.strip()
     (listed,) = json.loads(cli("token", "list", "-o", "json", **env).stdout)
-    assert listed["models"] == ["c*"] and listed["experiments"] == []
+    assert listed["models"] == ["c*"] and listed["experiments"] == ["credit"]
     assert token not in json.dumps(listed)
     assert token.encode() not in (tmp_path / "evidence.db").read_bytes()
     assert cli("token", "revoke", listed["id"], **env).returncode == 0
@@ -171,10 +181,10 @@ def test_a_token_is_made_used_once_and_revoked(tmp_path):
 @pytest.mark.parametrize(
     "words",
     [
-        ["--scope", "evidence:read"],
-        ["--scope", "everything", "--model", "*"],
-        ["--model", "*"],
-        ["--scope", "evidence:read", "--model", "*", "--days", "0"],
+        ["--scope", "evidence:read", "--model", "*"],
+        ["--scope", "everything", "--experiment", "*"],
+        ["--experiment", "*"],
+        ["--scope", "evidence:read", "--experiment", "*", "--days", "0"],
     ],
     ids=["no-glob", "unknown-scope", "no-scope", "no-days"],
 )

@@ -192,8 +192,8 @@ def test_an_order_whose_worker_died_is_free_again_after_its_lease(database):
 def test_an_order_that_ended_is_never_taken_up_again(database):
     captures = Captures(database)
     captures.accept(order())
-    captures.claim("c1", EARLY, NOON)
-    captures.failed("c1", ("not-found", "gone", ""), NOON)
+    held = captures.claim("c1", EARLY, NOON)
+    captures.failed(held, ("not-found", "gone", ""), NOON)
     assert captures.claim("c1", LATE, LATE) is None
     assert captures.get("c1").error_code == "not-found"
 

@@ -1,0 +1,263 @@
+"""Decisions: one document that poll, enforce and string-matching consumers can use."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from mlflow_evidence_plugin.errors import StoreRefused, StoreUnavailable
+from tests.api.stores import Away, Untouchable
+from tests.contract.checked import Client
+
+KEYS = [
+    *("allowed", "status", "result", "state", "reasons", "warnings", "store", "subject"),
+    *("resolved_at", "environment", "record", "release", "decision", "policy", "evaluated_at"),
+    *("expires_at", "details_url"),
+]
+"""In this order: some consumers look for a literal text."""
+OTHER = "sha256:" + "0" * 64
+AWAY = StoreUnavailable("the tracking store is away", "try again")
+
+
+@pytest.fixture
+def ask(admin, captured):
+    def asked(version, query="", client=admin):
+        return client.get(f"/v1/models/credit/versions/{version}/decision?environment=prod{query}")
+
+    return asked
+
+
+def codes(document):
+    return [reason["code"] for reason in document["reasons"]]
+
+
+def test_a_good_version_is_allowed(ask, world, captured, mlflow_url):
+    answer = ask(world.v_good)
+    said = answer.json
+    assert (answer.status_code, said["allowed"], said["status"]) == (200, True, "passed")
+    assert (said["result"], said["state"], said["reasons"]) == ("succeeded", "approved", [])
+    assert codes({"reasons": said["warnings"]}) == ["required-tags"]
+    assert (said["store"], said["subject"]) == (mlflow_url, f"models/credit/{world.v_good}")
+    assert said["record"] == captured.good
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_the_document_is_compact_and_its_keys_are_always_in_the_same_order(ask, world):
+    passed, failed, pending = (
+        ask(version).text for version in (world.v_good, world.v_regressed, world.v_uncaptured)
+    )
+    for text in (passed, failed, pending):
+        assert list(json.loads(text))[: len(KEYS)] == KEYS
+        assert text == json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False)
+    assert passed.startswith('{"allowed":true,"status":"passed","result":"succeeded",')
+    assert failed.startswith('{"allowed":false,"status":"failed","result":"failed",')
+    assert pending.startswith('{"allowed":false,"status":"pending","result":"failed",')
+
+
+def test_a_regressed_version_is_denied_and_told_why_and_how_to_mend_it(ask, world):
+    answer = ask(world.v_regressed)
+    assert (answer.status_code, answer.json["allowed"]) == (200, False)
+    (reason,) = answer.json["reasons"]
+    assert reason["code"] == "no-regression"
+    assert "0.9" in reason["found"]
+    assert reason["mend"]
+
+
+def test_an_enforced_denial_is_a_problem_that_holds_the_document(ask, world):
+    answer = ask(world.v_regressed, "&enforce=true")
+    assert (answer.status_code, answer.mimetype) == (409, "application/problem+json")
+    assert answer.json["code"] == "denied"
+    assert answer.json["document"] == ask(world.v_regressed).json | {
+        "resolved_at": answer.json["document"]["resolved_at"]
+    }
+
+
+def test_an_enforced_pass_is_the_document(ask, world):
+    answer = ask(world.v_good, "&enforce=true")
+    assert (answer.status_code, answer.json["allowed"]) == (200, True)
+
+
+def test_without_evidence_a_version_is_pending_and_not_allowed(ask, world):
+    answer = ask(world.v_uncaptured)
+    said = answer.json
+    assert (answer.status_code, said["allowed"], said["status"]) == (200, False, "pending")
+    assert codes(said) == ["no-evidence"]
+    assert (said["record"], said["details_url"]) == (None, None)
+    assert ask(world.v_uncaptured, "&enforce=true").status_code == 409
+
+
+def test_where_the_evidence_is_can_be_followed(ask, admin, world, captured):
+    url = ask(world.v_good).json["details_url"]
+    assert admin.get(url.removeprefix("http://localhost")).json["digest"] == captured.good
+
+
+def test_a_decision_is_kept_and_given_again(ask, world):
+    first, again = ask(world.v_regressed).json, ask(world.v_regressed).json
+    assert (first["decision"], first["evaluated_at"]) == (again["decision"], again["evaluated_at"])
+
+
+@pytest.mark.parametrize("pinned", ["digest", "policy"])
+def test_what_the_caller_insists_on_must_be_in_force(ask, world, pinned):
+    have = ask(world.v_good).json
+    right = have["record" if pinned == "digest" else "policy"]
+    assert ask(world.v_good, f"&{pinned}={right}").json["allowed"] is True
+    wrong = ask(world.v_good, f"&{pinned}={OTHER}").json
+    assert (wrong["allowed"], wrong["status"]) == (False, "failed")
+    assert codes(wrong) == [f"{pinned}-mismatch"]
+    assert wrong["decision"] != have["decision"]
+    assert ask(world.v_good, f"&{pinned}={OTHER}&enforce=1").status_code == 409
+    assert ask(world.v_good).json["allowed"] is True
+
+
+def test_new_evidence_is_judged_anew(admin, maker):
+    run_id = maker.run()
+    path = f"/v1/models/renewed/versions/{maker.version('renewed', run_id)}"
+    admin.capture(model="renewed", version="1")
+    before = admin.get(f"{path}/decision?environment=lab").json
+    maker.client.set_tag(run_id, "note", "changed")
+    admin.capture(model="renewed", version="1")
+    after = admin.get(f"{path}/decision?environment=lab").json
+    assert before["record"] != after["record"]
+    assert admin.get(f"{path}/evidence").json["digest"] == after["record"]
+
+
+def test_a_baseline_that_moves_is_judged_anew(admin, maker):
+    worse = maker.version("rivals", maker.run(log_loss=0.5))
+    better = maker.version("rivals", maker.run(log_loss=0.2))
+    for version in (worse, better):
+        admin.capture(model="rivals", version=version)
+    path = f"/v1/models/rivals/versions/{worse}/decision?environment=prod"
+    maker.client.set_registered_model_alias("rivals", "production", worse)
+    assert admin.get(path).json["allowed"] is True
+    maker.client.set_registered_model_alias("rivals", "production", better)
+    assert codes(admin.get(path).json) == ["no-regression"]
+
+
+def test_an_alias_is_resolved_when_it_is_asked(admin, world, captured):
+    found = admin.get("/v1/models/credit/aliases/production/decision?environment=prod").json
+    assert (found["subject"], found["allowed"]) == (f"models/credit/{world.v_good}", True)
+    assert found["resolved_at"].endswith("Z")
+    worse = admin.get("/v1/models/credit/aliases/candidate/decision?environment=prod").json
+    assert (worse["subject"], worse["allowed"]) == (f"models/credit/{world.v_regressed}", False)
+
+
+@pytest.mark.parametrize("error", [AWAY, StoreRefused("no entry")], ids=["away", "refused"])
+def test_by_alias_nothing_is_allowed_while_the_store_does_not_answer(
+    service, tokens, captured, error
+):
+    client = Client(service.on_store(Away(error)), tokens.reader)
+    path = "/v1/models/credit/aliases/production/decision?environment=prod"
+    polled, enforced = client.get(path), client.get(path + "&enforce=true")
+    assert (polled.status_code, polled.json["allowed"]) == (200, False)
+    assert codes(polled.json) == ["alias-unresolved"]
+    assert list(polled.json)[: len(KEYS)] == KEYS
+    assert enforced.status_code == 409
+
+
+def test_by_version_a_baseline_that_cannot_be_resolved_denies(service, tokens, ask, world):
+    client = Client(service.on_store(Away(AWAY)), tokens.reader)
+    assert ask(world.v_good).json["allowed"] is True
+    away = ask(world.v_good, client=client).json
+    assert (away["allowed"], codes(away)) == (False, ["no-regression"])
+    assert "the baseline is unknown" in away["reasons"][0]["found"]
+    assert ask(world.v_good).json["allowed"] is True
+
+
+def test_a_kept_pass_without_a_baseline_does_not_stand_in_for_an_unknown_one(
+    service, tokens, admin, captured, world
+):
+    """`first` allows a release while nobody holds the alias; away, nobody can tell."""
+    path = f"/v1/models/credit/versions/{world.v_good}/decision?environment=first"
+    assert admin.get(path).json["allowed"] is True
+    away = Client(service.on_store(Away(AWAY)), tokens.reader).get(path)
+    assert away.json["allowed"] is False
+
+
+def test_a_denial_for_an_unknown_baseline_does_not_outlast_the_stores_absence(
+    service, tokens, admin, captured, world
+):
+    path = f"/v1/models/credit/versions/{world.v_regressed}/decision?environment=first"
+    away = Client(service.on_store(Away(AWAY)), tokens.reader).get(path)
+    assert away.json["allowed"] is False
+    assert admin.get(path).json["allowed"] is True
+
+
+def test_without_baselines_a_version_is_decided_without_the_store(service, tokens, world, captured):
+    client = Client(service.on_store(Untouchable()), tokens.reader)
+    path = f"/v1/models/credit/versions/{world.v_good}/decision?environment=lab"
+    assert client.get(path).json["allowed"] is True
+
+
+def test_a_version_without_a_run_is_denied(ask, admin, world):
+    admin.capture(model="credit", version=world.v_no_run)
+    assert "tracked-run" in codes(ask(world.v_no_run).json)
+
+
+def test_a_pass_in_another_store_is_told_apart_by_its_store(ask, world, mlflow_url):
+    assert ask(world.v_good).json["store"] == mlflow_url
+
+
+@pytest.mark.parametrize("query", ["?environment=moon", ""], ids=["unknown", "not-named"])
+@pytest.mark.parametrize("by", ["versions/1", "aliases/production"])
+def test_an_unknown_environment_is_not_found_and_the_known_ones_are_named(
+    admin, captured, by, query
+):
+    answer = admin.get(f"/v1/models/credit/{by}/decision{query}")
+    assert answer.status_code == 404
+    assert "prod" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("by", ["versions/1", "aliases/production"])
+def test_a_foreign_model_is_not_found_and_the_store_is_not_asked(service, tokens, by):
+    client = Client(service.on_store(Untouchable()), tokens.stranger)
+    answer = client.get(f"/v1/models/credit/{by}/decision?environment=prod")
+    assert (answer.status_code, answer.json["code"]) == (404, "not-found")
+
+
+def test_an_unknown_alias_or_model_is_not_found(admin, world):
+    for path in ("credit/aliases/nobody", "nobody/aliases/production"):
+        answer = admin.get(f"/v1/models/{path}/decision?environment=prod")
+        assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["enforce=maybe", "digest=abc", "policy=sha256:xyz", "environmnet=prod", "environment="],
+)
+def test_a_question_that_is_not_as_described_is_refused(admin, query):
+    answer = admin.get(f"/v1/models/credit/versions/1/decision?{query}")
+    assert (answer.status_code, answer.json["code"]) == (422, "bad-input")
+    assert query.partition("=")[0] in answer.json["detail"]
+
+
+def test_without_a_policy_nothing_is_allowed(service, tokens, captured, world):
+    client = Client(service.app(policy=None), tokens.reader)
+    answer = client.get(f"/v1/models/credit/versions/{world.v_good}/decision")
+    assert answer.status_code == 404
+    assert "EVIDENCE_SERVICE_POLICY_FILE" in answer.json["mend"]
+
+
+def test_an_expired_decision_is_made_anew(service, tokens, ask, world):
+    from datetime import timedelta
+
+    first = ask(world.v_good).json
+    later = service.evidence.now() + timedelta(hours=25)
+    client = Client(service.app(now=lambda: later), tokens.admin)
+    again = ask(world.v_good, client=client).json
+    assert again["evaluated_at"] > first["expires_at"]
+    assert again["decision"] != first["decision"]
+
+
+def test_a_changed_policy_decides_anew(service, tokens, ask, world):
+    from mlflow_evidence_plugin.policy import parse
+    from tests.conftest import POLICY
+
+    stricter = parse(POLICY.replace("min: 0.9", "min: 0.99").encode())
+    client = Client(service.app(policy=stricter), tokens.reader)
+    assert ask(world.v_good).json["allowed"] is True
+    assert codes(ask(world.v_good, client=client).json) == ["metric-threshold"]
+    assert (
+        replace(service.evidence, policy=stricter).policy.digest != ask(world.v_good).json["policy"]
+    )

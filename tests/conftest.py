@@ -1,0 +1,346 @@
+"""One real tracking server, one world of runs and models on it, one service: made once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.contract.checked import Client
+from tests.servers import mlflow_server
+
+POLICY = """\
+version: 1
+environments:
+  prod:
+    valid_hours: 24
+    rules:
+      - rule: tracked-run
+      - rule: run-finished
+      - rule: required-tags
+        tags: [owner, ticket, rollback]
+      - rule: required-metrics
+        metrics: [auc, log_loss]
+      - rule: metric-threshold
+        metric: auc
+        min: 0.9
+      - rule: no-regression
+        metric: log_loss
+        direction: lower
+        baseline: {alias: production}
+        tolerance: 0.03
+      - rule: required-tags
+        tags: [runbook]
+        severity: warn
+  lab:
+    rules:
+      - rule: tracked-run
+  first:
+    rules:
+      - rule: no-regression
+        metric: log_loss
+        direction: lower
+        baseline: {alias: champion}
+        if_no_baseline: pass
+"""
+
+GOVERNANCE = {
+    "evidence.owner": "ana@example.org",
+    "evidence.ticket": "CHG-1042",
+    "evidence.rollback": "set alias production to the previous version",
+}
+PLANTED = {
+    "url": "postgresql://scorer:Tr0ub4dor-and-3@db.example.org/credit",
+    "key": "AKIAIOSFODNN7PLANTED",
+    "line": "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMIK7MDENGbPxRfiCYPLANTEDKEY0",
+}
+SECRETS = ("Tr0ub4dor-and-3", PLANTED["key"], "wJalrXUtnFEMIK7MDENGbPxRfiCYPLANTEDKEY0")
+FILES = {
+    "report.md": "# fine\n",
+    "plots/deep/er/figure 1.svg": "<svg/>\n",
+    "größe/naïve ☃.txt": "Schnee\n",
+    "odd/100% of it.txt": "signs\n",
+    "model/MLmodel": "artifact_path: model\n",
+    "model/weights.bin": "\0\1\2" * 1000,
+}
+
+
+class Maker:
+    """Makes runs and versions as a training script and a registry user would."""
+
+    def __init__(self, url: str) -> None:
+        import mlflow
+
+        mlflow.set_tracking_uri(url)
+        self.client = mlflow.MlflowClient(url)
+        self.experiments: dict[str, str] = {}
+
+    def experiment(self, name: str, **options: Any) -> str:
+        if name not in self.experiments:
+            self.experiments[name] = self.client.create_experiment(name, **options)
+        return self.experiments[name]
+
+    def run(
+        self,
+        auc: float = 0.95,
+        log_loss: float = 0.2,
+        *,
+        experiment: str = "credit",
+        tags: dict[str, str] | None = None,
+        files: dict[str, str] | None = None,
+        params: dict[str, str] | None = None,
+        metrics: dict[str, float] | None = None,
+        end: bool = True,
+    ) -> str:
+        known = GOVERNANCE if tags is None else tags
+        run_id = self.client.create_run(self.experiment(experiment), tags=known).info.run_id
+        for step, share in enumerate((0.9, 1.0)):
+            self.client.log_metric(run_id, "auc", auc * share, step=step)
+        self.client.log_metric(run_id, "log_loss", log_loss)
+        for key, value in (metrics or {}).items():
+            self.client.log_metric(run_id, key, value)
+        for key, value in (params or {"alpha": "0.1"}).items():
+            self.client.log_param(run_id, key, value)
+        for path, text in ({"model/MLmodel": "x\n"} if files is None else files).items():
+            self.client.log_text(run_id, text, path)
+        if end:
+            self.client.set_terminated(run_id)
+        return run_id
+
+    def version(self, model: str, run_id: str) -> str:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.create_registered_model(model)
+        except MlflowException as error:
+            assert error.error_code == "RESOURCE_ALREADY_EXISTS"
+        source = self.client.get_run(run_id).info.artifact_uri + "/model"
+        return str(self.client.create_model_version(model, source, run_id).version)
+
+
+@pytest.fixture(scope="session")
+def store_folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("mlflow")
+
+
+@pytest.fixture(scope="session")
+def mlflow_url(store_folder) -> Iterator[str]:
+    """A real tracking server."""
+    with mlflow_server(store_folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def maker(mlflow_url) -> Maker:
+    return Maker(mlflow_url)
+
+
+@pytest.fixture(scope="session")
+def world(maker, store_folder) -> SimpleNamespace:
+    """Ids of runs by what is odd about them, and versions of the model `credit` likewise."""
+    good = maker.run(files=FILES)
+    regressed = maker.run(log_loss=0.9, files={"model/MLmodel": "y\n"})
+    odd = maker.run(metrics={"nan": math.nan, "up": math.inf, "down": -math.inf})
+    planted = maker.run(
+        params={"database": PLANTED["url"]},
+        tags={**GOVERNANCE, "note": f"used {PLANTED['key']}"},
+        files={"deploy/settings.env": f"REGION=eu\n{PLANTED['line']}\n"},
+    )
+    parent = maker.run()
+    child = maker.run(tags={"mlflow.parentRunId": parent})
+    foreign = maker.run(experiment="secret-lab")
+    with_inputs = maker.run()
+    _log_input(maker.client, with_inputs)
+    found = SimpleNamespace(**{k: v for k, v in locals().items() if k not in ("maker", "self")})
+    found.v_good = maker.version("credit", good)
+    found.v_regressed = maker.version("credit", regressed)
+    found.v_uncaptured = maker.version("credit", with_inputs)
+    found.v_no_run = _version_behind_the_server(store_folder, "mlflow-artifacts:/nowhere")
+    found.v_passwd = _version_behind_the_server(store_folder, "file:///etc/passwd")
+    found.v_foreign = maker.version("vault", foreign)
+    maker.client.set_registered_model_alias("credit", "production", found.v_good)
+    maker.client.set_registered_model_alias("credit", "candidate", found.v_regressed)
+    maker.client.set_registered_model_alias("vault", "production", found.v_foreign)
+    return found
+
+
+def _log_input(client: Any, run_id: str) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    source = '{"uri": "https://data.example.org/applications.parquet"}'
+    dataset = Dataset("applications", "0d1e2f3a", "http", source)
+    client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "train")])])
+
+
+def _version_behind_the_server(folder: Path, source: str) -> str:
+    # The server refuses such a source over REST; others with access to the registry can write it.
+    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+
+    registry = SqlAlchemyStore(f"sqlite:///{folder / 'mlflow.db'}")
+    try:
+        return str(registry.create_model_version("credit", source).version)
+    finally:
+        registry.engine.dispose()
+
+
+@dataclass(frozen=True)
+class Service:
+    """The use cases on their parts, and the home that they live in."""
+
+    evidence: Any
+    settings: Any
+
+    @property
+    def home(self) -> Path:
+        return self.settings.home
+
+    def app(self, **changes: Any) -> Any:
+        """The application; captures are carried out within the request that orders them."""
+        from api.app import create_app
+
+        evidence = replace(self.evidence, **changes)
+        return create_app(evidence, lambda order: evidence.capturing.perform(order))
+
+    def on_store(self, store: Any) -> Any:
+        """The application on another tracking store, with the same database."""
+        return self.app(capturing=replace(self.evidence.capturing, store=store))
+
+    def token(
+        self,
+        principal: str,
+        *scopes: str,
+        experiments: tuple[str, ...] = ("*",),
+        models: tuple[str, ...] = ("*",),
+        expires_at: str | None = None,
+    ) -> str:
+        scopes = scopes or ("evidence:read", "capture")
+        now = instant(timedelta())
+        args = (principal, scopes, experiments, models, now, expires_at)
+        return self.evidence.tokens.create(*args)
+
+    def counts(self) -> dict[str, int]:
+        """Rows in every table."""
+        from sqlalchemy import func, select
+
+        from mlflow_evidence_plugin.storage.tables import metadata
+
+        with self.evidence.capturing.database.reading() as connection:
+            return {
+                table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+                for table in metadata.sorted_tables
+            }
+
+
+def instant(later: timedelta) -> str:
+    at = datetime.now(timezone.utc) + later
+    return at.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def serve(home: Path, tracking_uri: str, **env: str) -> Service:
+    """A service in a home of its own."""
+    from mlflow_evidence_plugin.settings import Settings
+    from mlflow_evidence_plugin.wiring import build, prepare
+
+    said = {"HOME": str(home), "TRACKING_URI": tracking_uri, **env}
+    settings = Settings.read({f"EVIDENCE_SERVICE_{k}": v for k, v in said.items()})
+    prepare(settings)
+    return Service(build(settings), settings)
+
+
+@pytest.fixture
+def started(tmp_path, monkeypatch) -> Iterator[Callable[..., Service]]:
+    """Starts services on other stores; impatient ones, and the session's store is put back."""
+    import mlflow
+
+    # One store a process: some of MLflow's artifact clients read the global URI.
+    before = mlflow.get_tracking_uri()
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    made: list[Service] = []
+
+    def start(tracking_uri: str, **env: str) -> Service:
+        mlflow.set_tracking_uri(tracking_uri)
+        made.append(serve(tmp_path / f"home{len(made)}", tracking_uri, **env))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.evidence.capturing.database.dispose()
+    mlflow.set_tracking_uri(before)
+
+
+@pytest.fixture(scope="session")
+def service(mlflow_url, tmp_path_factory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("service")
+    (folder / "policy.yaml").write_text(POLICY, "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("MAX_RETRIES", "BACKOFF_FACTOR", "TIMEOUT"):
+            patch.setenv(f"MLFLOW_HTTP_REQUEST_{name}", {"TIMEOUT": "20"}.get(name, "1"))
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        made = serve(folder / "home", mlflow_url, POLICY_FILE=str(folder / "policy.yaml"))
+        yield made
+        made.evidence.capturing.database.dispose()
+
+
+@pytest.fixture(scope="session")
+def evidence(service) -> Any:
+    return service.evidence
+
+
+@pytest.fixture(scope="session")
+def app(service, world) -> Any:
+    return service.app()
+
+
+@pytest.fixture(scope="session")
+def tokens(service) -> SimpleNamespace:
+    """By name: tokens of different scopes and globs, and some that are no longer valid."""
+    token = service.token
+    mine = {"experiments": ("credit*",), "models": ("credit",)}
+    found = SimpleNamespace(
+        admin=(service.home / "token").read_text().strip(),
+        reader=token("reader", "evidence:read"),
+        capturer=token("capturer", "capture"),
+        approver=token("approver", "approve"),
+        mine=token("mine", **mine),
+        stranger=token("stranger", experiments=("nothing",), models=("nothing",)),
+        expired=token("late", expires_at=instant(timedelta(seconds=-1))),
+        revoked=token("gone"),
+    )
+    service.evidence.tokens.revoke(found.revoked.split("_")[1], instant(timedelta()))
+    return found
+
+
+@pytest.fixture(scope="session")
+def admin(app, tokens) -> Client:
+    return Client(app, tokens.admin)
+
+
+@pytest.fixture(scope="session")
+def client(app) -> Callable[[str | None], Client]:
+    """A client with the token that is given."""
+    return lambda token: Client(app, token)
+
+
+@pytest.fixture(scope="session")
+def captured(admin, world) -> SimpleNamespace:
+    """Digests of the evidence of the world's good and regressed versions and some of its runs."""
+
+    def digest(**subject: str) -> str:
+        answer = admin.capture(**subject)
+        assert answer.status_code == 201, answer.text
+        return answer.json["digest"]
+
+    return SimpleNamespace(
+        good=digest(model="credit", version=world.v_good),
+        regressed=digest(model="credit", version=world.v_regressed),
+        run=digest(run_id=world.good),
+        foreign=digest(model="vault", version=world.v_foreign),
+        foreign_run=digest(run_id=world.foreign),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from flask import Flask, request
@@ -16,6 +17,8 @@ from .contract import SETTINGS
 from .resources import bundles, captures, docs, health, models, runs
 
 Enqueue = Callable[[str], None]
+_CONTROL = re.compile(r"[\x00-\x1f]")
+_ENCODED = re.compile(rb"[\x00-\x1f]|%[01][0-9A-Fa-f]")
 
 
 def create_app(evidence: Evidence | None, enqueue: Enqueue = lambda _: None) -> Flask:
@@ -42,6 +45,5 @@ def create_app(evidence: Evidence | None, enqueue: Enqueue = lambda _: None) -> 
 
 def _no_control_characters() -> None:
     # No name in MLflow has them, and databases differ in what they make of a NUL.
-    query = "".join(key + value for key, value in request.args.items(multi=True))
-    if any(character < " " for character in request.path + query):
+    if _CONTROL.search(request.path) or _ENCODED.search(request.query_string):
         raise BadRequest("control characters are not allowed in a path or query")

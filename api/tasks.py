@@ -51,6 +51,8 @@ def work(settings: Settings, capturing: Capturing, workers: int) -> None:
 
 
 def _tasks(huey: Any, capturing: Capturing | None) -> Callable[[str], None]:
+    """What puts a capture into the queue; the worker's side can also carry it out."""
+
     @huey.task(name="capture")
     def capture(capture_id: str) -> None:
         if capturing is None:
@@ -60,4 +62,7 @@ def _tasks(huey: Any, capturing: Capturing | None) -> Callable[[str], None]:
             pause = BACKOFF * 2 ** (order.attempts - 1) * random.uniform(1, 1.5)  # noqa: S311
             capture.schedule((capture_id,), delay=pause)
 
-    return lambda capture_id: capture(capture_id) and None
+    def enqueue(capture_id: str) -> None:
+        capture(capture_id)
+
+    return enqueue

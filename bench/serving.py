@@ -27,6 +27,7 @@ from .servers import (
 
 CONNECTIONS = 16
 SECONDS = 3.0
+NEWEST = "/v1/runs/{id}/evidence"
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,13 @@ def bench(place: Path, quick: bool) -> list[Row]:
         fixture.check_whole(evidence, run_id)
         ours, pid = stack.enter_context(evidence_service(fixture.settings_of(home, url), "web"))
         token = (home / "token").read_text().strip()
-        record = _target(ours, f"/v1/runs/{run_id}/evidence", token)
+        newest = _target(ours, f"/v1/runs/{run_id}/evidence", token)
+        digest = json.loads(newest.body)["digest"]
+        record = _target(ours, f"/v1/bundles/{digest}", token)
         static = stack.enter_context(static_service(pid, record.body, place / "body"))
         targets = {
             "ours": record,
+            "newest": newest,
             "static": _target(static, "/body"),
             "mlflow": _target(url, f"/api/2.0/mlflow/runs/get?run_id={run_id}"),
         }
@@ -61,11 +65,12 @@ def bench(place: Path, quick: bool) -> list[Row]:
         measured = interleaved(turns, 2 if quick else 9)
     rates = {name: [one["rate"] for one in found] for name, found in measured.items()}
     shares = {name: [one["processor"] * 100 for one in found] for name, found in measured.items()}
-    what = "GET /v1/runs/{id}/evidence"
+    peers = (("static", "static", at_least(0.6)), ("MLflow's runs/get", "mlflow", at_least(20)))
     return [
-        Row.of(f"{what} ÷ static", rates["ours"], rates["static"], "req/s", at_least(0.6)),
-        Row.of(
-            f"{what} ÷ MLflow's runs/get", rates["ours"], rates["mlflow"], "req/s", at_least(20)
+        *(
+            Row.of(f"GET {what} ÷ {peer}", rates[name], rates[key], "req/s", goal)
+            for what, name in (("/v1/bundles/{digest}", "ours"), (NEWEST, "newest"))
+            for peer, key, goal in peers
         ),
         Row.of("load generator's processor: ours, static", shares["ours"], shares["static"], "%"),
     ]

@@ -66,6 +66,7 @@ class Training:
         with (
             program(self.pythons["with"], self.repository, tracking_uri) as ours,
             program(self.pythons["without"], self.repository, tracking_uri) as peer,
+            program(self.pythons["without"], self.repository, tracking_uri) as by_hand,
         ):
             stamped, plain = ours.do("stamped"), peer.do("stamped")
             if len(stamped) < 15 or plain:
@@ -74,7 +75,7 @@ class Training:
             turns = {
                 "with": partial(ours.do, "runs", TURN),
                 "without": partial(peer.do, "runs", TURN),
-                "by hand": partial(peer.do, "tagged", TURN),
+                "by hand": partial(by_hand.do, "tagged", TURN),
             }
             if headers:
                 turns["headers with"] = partial(ours.do, "headers", CALLS)

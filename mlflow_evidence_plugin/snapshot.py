@@ -96,6 +96,7 @@ class RunSnapshot:
     experiment_id: str
     experiment: str
     status: str
+    lifecycle: str
     user: str
     start_time: int | None
     end_time: int | None

@@ -54,6 +54,6 @@ def answer(bundle: StoredBundle, resolved: Resolved | None = None) -> Response:
     response.mimetype = "application/json"
     response.set_etag(hashlib.sha256(b"".join(bundle.envelopes)).hexdigest())
     response.headers["Cache-Control"] = "private, no-cache"
-    if resolved is None:
+    if resolved is None and request.if_none_match:
         response.make_conditional(request)
     return response

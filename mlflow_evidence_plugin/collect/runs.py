@@ -41,6 +41,7 @@ class RunReader:
             experiment_id=str(run.info.experiment_id),
             experiment=self._end(experiment, "run/experiment", ""),
             status=str(run.info.status),
+            lifecycle=str(run.info.lifecycle_stage),
             user=run.info.user_id or run.data.tags.get("mlflow.user", ""),
             start_time=run.info.start_time,
             end_time=run.info.end_time,

@@ -40,12 +40,13 @@ ENVIRONMENT_FILES = ("requirements.txt", "conda.yaml", "python_env.yaml")
 
 
 def run(of: RunSnapshot) -> Section:
-    """Identity, status and times."""
+    """Identity, status, whether it is deleted, and times."""
     observed: dict[str, Any] = {
         "run_id": of.run_id,
         "experiment_id": of.experiment_id,
         "experiment": of.experiment,
         "status": of.status,
+        "lifecycle": of.lifecycle,
     }
     for name, at in (("started", of.start_time), ("ended", of.end_time)):
         if at:

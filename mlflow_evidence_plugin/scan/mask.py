@@ -15,6 +15,7 @@ _TRUSTED = frozenset(
         "run_id",
         "experiment_id",
         "status",
+        "lifecycle",
         "artifact_uri",
         "sha256",
         "digest",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 import json
-import re
 import threading
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 from sqlalchemy import Connection, Select, bindparam, select
 
 from ..errors import NotFound
@@ -21,6 +20,10 @@ from .tables import materials, observations, records, statements
 
 KEPT_BYTES = 16 << 20
 """Of records that were read lately: a record never changes, so that it is kept without a doubt."""
+
+
+KEPT_SECONDS = 1.0
+"""For which a bundle asked for by its digest is taken to have no new statement."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,9 @@ class Bundles:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._records: LRUCache[str, Any] = LRUCache(KEPT_BYTES, lambda row: len(row.body))
+        self._bundles: TTLCache[str, StoredBundle] = TTLCache(
+            KEPT_BYTES, KEPT_SECONDS, getsizeof=lambda bundle: len(bundle.body)
+        )
         self._lock = threading.Lock()
 
     def add(
@@ -104,12 +110,19 @@ class Bundles:
         return found.first() is not None
 
     def get(self, digest: str) -> StoredBundle:
-        """The bundle of a record; NotFound."""
-        with self.database.reading() as connection:
-            rows = connection.execute(_BY_DIGEST, {"digest": digest}).all()
-            if not rows:
-                raise NotFound(f"there is no evidence with the digest {digest}")
-            return self._bundle(connection, rows)
+        """The bundle of a record; NotFound. A statement that arrives shows within a second."""
+        with self._lock:
+            found = self._bundles.get(digest)
+        if found is None:
+            with self.database.reading() as connection:
+                rows = connection.execute(_BY_DIGEST, {"digest": digest}).all()
+                if not rows:
+                    raise NotFound(f"there is no evidence with the digest {digest}")
+                found = self._bundle(connection, rows)
+            with self._lock:
+                if len(found.body) <= KEPT_BYTES:
+                    self._bundles[digest] = found
+        return found
 
     def latest(self, subject: str) -> StoredBundle:
         """The newest bundle of a subject, `runs/<id>` or `models/<name>/<version>`; NotFound."""
@@ -128,7 +141,7 @@ class Bundles:
         if record is None:
             record = connection.execute(_RECORD, {"digest": digest}).one()
             with self._lock:
-                if len(record.body) <= self._records.maxsize:
+                if len(record.body) <= KEPT_BYTES:
                     self._records[digest] = record
         return StoredBundle(
             digest,
@@ -176,9 +189,7 @@ class Bundles:
 
 def matches(name: str | None, globs: Sequence[str]) -> bool:
     """Whether a name lies in one of the globs. Case counts."""
-    return name is not None and any(
-        re.match(fnmatch.translate(glob), name) is not None for glob in globs
-    )
+    return name is not None and any(fnmatch.fnmatchcase(name, glob) for glob in globs)
 
 
 def visible(

@@ -35,6 +35,7 @@ def run(metrics: dict[str, float] | None = None, **changes: object) -> RunSnapsh
         experiment_id="1",
         experiment="credit",
         status="FINISHED",
+        lifecycle="active",
         user="jane",
         start_time=1_700_000_000_000,
         end_time=1_700_000_060_000,

@@ -155,7 +155,7 @@ def mlflow_server() -> Iterator[str]:
     root, port = OUT / "mlflow", free_port()
     root.mkdir()
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--backend-store-uri", f"sqlite:///{root / 'mlflow.db'}", "--workers", "2"]
+    command += ["--backend-store-uri", f"sqlite:///{root / 'mlflow.db'}", "--workers", "1"]
     command += ["--artifacts-destination", str(root / "artifacts")]
     url = f"http://127.0.0.1:{port}"
     with running("mlflow", command, environment(), f"{url}/health"):

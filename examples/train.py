@@ -8,6 +8,7 @@ Nothing here knows of evidence: the plugin is installed, and that is all.
 import argparse
 
 import mlflow
+import sklearn
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import log_loss, roc_auc_score
@@ -45,6 +46,7 @@ def main():
         info = mlflow.sklearn.log_model(
             make_pipeline(scaler, classifier),
             name="model",
+            pip_requirements=[f"scikit-learn=={sklearn.__version__}"],
             registered_model_name="tumour",
             input_example=test_x.head(2),
         )

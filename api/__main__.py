@@ -53,6 +53,8 @@ def web(options: dict[str, str | int]) -> None:
     for name in ("bind", "workers", "threads"):
         command += [f"--{name}", str(options[name])]
     command += ["--access-logfile", "-", "--access-logformat", "%(m)s %(U)s %(s)s %(M)sms"]
+    # Room for the longest names that the contract allows, percent-encoded.
+    command += ["--limit-request-line", "8190"]
     command += ["--graceful-timeout", str(GRACE), "--keep-alive", "5", "--no-control-socket"]
     os.execv(sys.executable, command)  # noqa: S606 - gunicorn takes this process over
 

@@ -44,7 +44,7 @@ class SearchArgs(Schema):
 
     run_id = names.name()
     model = names.name()
-    version = names.name()
+    version = names.name(32)
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))
     cursor = fields.String(validate=validate.Regexp(r"^[1-9][0-9]{0,17}$"))
 

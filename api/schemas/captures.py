@@ -10,7 +10,7 @@ class CaptureArgs(Schema):
 
     run_id = names.name(metadata={"description": "a run", "example": "8b1d…"})
     model = names.name(metadata={"description": "a registered model"})
-    version = names.name(metadata={"description": "a version of the model"})
+    version = names.name(32, metadata={"description": "a version of the model"})
     alias = names.name(
         metadata={"description": "an alias of the model, resolved when it is captured"}
     )

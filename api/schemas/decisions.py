@@ -8,7 +8,9 @@ from . import names
 class DecisionArgs(Schema):
     """Which environment, how to answer, and what the caller insists on."""
 
-    environment = names.name(metadata={"description": "may be left out if the policy has only one"})
+    environment = names.name(
+        64, metadata={"description": "may be left out if the policy has only one"}
+    )
     enforce = fields.Boolean(
         load_default=False, metadata={"description": "answer a denial with 409, not 200"}
     )

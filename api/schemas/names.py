@@ -11,10 +11,10 @@ DIGEST = r"^sha256:[0-9a-f]{64}$"
 _TEXT = r"^[^\x00-\x1f]+$"
 
 
-def name(**kwargs: Any) -> fields.String:
-    """A name in MLflow: not empty, no control characters, 256 characters at the most."""
+def name(longest: int = 256, **kwargs: Any) -> fields.String:
+    """A name in MLflow: not empty, no control characters, not over the longest that is known."""
     checks: list[Callable[[str], Any]]
-    checks = [validate.Length(1, 256), validate.Regexp(_TEXT), _storable]
+    checks = [validate.Length(1, longest), validate.Regexp(_TEXT), _storable]
     return fields.String(validate=checks, **kwargs)
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 
 from .header import headers
 from .host import Host, active, observe, refreshed
 from .sources import gather
+
+REMEMBERED_RUNS = 1000
 
 
 class Process:
@@ -19,6 +22,7 @@ class Process:
         self._host: Host | None = None
         self.headers: dict[str, str] | None = None
         """For requests, as of the last run; None until somebody asks."""
+        self._made: deque[str] = deque(maxlen=REMEMBERED_RUNS)
 
     def tags(self) -> dict[str, str]:
         """The tags of a run that starts now."""
@@ -28,6 +32,14 @@ class Process:
             found = gather(self._host) if active(self._host.env) else {}
             self.headers = headers(found)
             return found
+
+    def made(self, run_id: str) -> None:
+        """Remember a run that this process has stamped."""
+        self._made.append(run_id)
+
+    def has_made(self, run_id: str) -> bool:
+        """Whether this process has stamped the run, as far as it remembers."""
+        return run_id in self._made
 
 
 _processes: dict[int, Process] = {}

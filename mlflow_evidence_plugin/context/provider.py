@@ -1,17 +1,24 @@
 """What MLflow finds through the entry points.
 
 MLflow builds these inside `import mlflow` and catches little: no base class of its, which would
-import it in a circle, and no constructors, which could fail.
+import it in a circle, and no constructor that could fail.
 """
 
 from __future__ import annotations
 
+from . import seams
 from .notices import log
 from .process import current
 
 
 class EvidenceContextProvider:
-    """Tags for each run that the fluent interface creates."""
+    """Tags for each run that the fluent interface creates; the seams see to the others."""
+
+    def __init__(self) -> None:
+        try:
+            seams.install()
+        except Exception:  # an error here would break `import mlflow`
+            log.debug("evidence: only fluent runs are stamped", exc_info=True)
 
     def in_context(self) -> bool:
         """Always: whether there is something to say is decided for each run."""

@@ -1,0 +1,183 @@
+"""Runs that MLflow asks no context provider about: made by its client, and resumed ones.
+
+Two places see all of them, on every store: `create_run` of the store that a process has opened,
+and `ActiveRun`, through which the fluent interface resumes. Both are wrapped in this process, at
+the first store that it opens. The only room of `context` that touches mlflow, and only then.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from functools import wraps
+from inspect import Signature, signature
+from types import ModuleType
+from typing import Any
+
+from .. import tags
+from .host import active, environment
+from .notices import Problem, log, tell
+from .process import current
+
+REGISTRY = ("mlflow.tracking._tracking_service.utils", "_tracking_store_registry")
+FLUENT = ("mlflow.tracking.fluent", "ActiveRun")
+RESUME = "resume"
+
+UNKNOWN = "unknown"
+
+WHO = (
+    "owner",
+    "team",
+    "environment",
+    "ticket",
+    "git.commit",
+    "ci.url",
+    "ci.run",
+    "image",
+    "host",
+)
+"""What tells one resumer from another, and is kept of the latest one."""
+
+
+def install() -> None:
+    """Watch the stores that this process opens from now on.
+
+    Called within `import mlflow`, where only the registry of stores is complete: the one object
+    that is replaced there is its `get_store`, on the instance, once.
+    """
+    if not active(environment()):
+        return
+    registry = _found(*REGISTRY)
+    if registry is None or "get_store" in vars(registry):
+        return
+    opened = registry.get_store
+
+    @wraps(opened)
+    def get_store(*args: Any, **kwargs: Any) -> Any:
+        store = opened(*args, **kwargs)
+        try:
+            _watch(store)
+        except Exception:  # the run matters more than our evidence
+            log.debug("evidence: a store is not watched", exc_info=True)
+        return store
+
+    registry.get_store = get_store
+
+
+def _watch(store: Any) -> None:
+    if "create_run" not in vars(store):
+        create = getattr(store, "create_run", None)
+        if create is None:
+            _moved("create_run of the store")
+        else:
+            store.create_run = _creating(create)
+    run = _found(*FLUENT)
+    if run is not None and not hasattr(run.__init__, "__wrapped__"):
+        run.__init__ = _resuming(run.__init__)
+
+
+def _creating(create: Callable[..., Any]) -> Callable[..., Any]:
+    """A store's `create_run` that adds the tags which nobody gave."""
+    form = signature(create)
+    if "tags" not in form.parameters:
+        _moved("the tags of create_run")
+        return create
+
+    @wraps(create)
+    def create_run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            args, kwargs = _with_tags(form, args, kwargs)
+        except Exception:  # as above
+            log.debug("evidence: a run is created without our tags", exc_info=True)
+        run = create(*args, **kwargs)
+        try:
+            current().made(run.info.run_id)
+        except Exception:  # as above
+            log.debug("evidence: a created run is not remembered", exc_info=True)
+        return run
+
+    return create_run
+
+
+def _with_tags(
+    form: Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    given = form.bind(*args, **kwargs)
+    there = list(given.arguments.get("tags") or ())
+    names = {tag.key for tag in there}
+    if tags.STAMPED_BY not in names:  # else the fluent interface has asked the provider
+        from mlflow.entities import RunTag
+
+        mine = current().tags()
+        there += [RunTag(name, value) for name, value in mine.items() if name not in names]
+        given.arguments["tags"] = there
+    return given.args, given.kwargs
+
+
+def _resuming(begin: Callable[..., None]) -> Callable[..., None]:
+    """`ActiveRun.__init__`, which also stamps a run that this process did not create."""
+
+    @wraps(begin)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        begin(self, *args, **kwargs)
+        try:
+            process = current()
+            if not process.has_made(self.info.run_id):
+                _stamp(self, process.tags())
+                process.made(self.info.run_id)
+        except Exception:  # as above: a store may refuse tags and still keep the run
+            problem = Problem("a resumed run", "could not be stamped", "See the debug log")
+            log.debug("evidence: %s", problem, exc_info=True)
+            tell(problem)
+
+    return __init__
+
+
+def _stamp(run: Any, mine: Mapping[str, str]) -> None:
+    """One request at the most, and none for a run that says all this already."""
+    there = run.data.tags
+    if not mine:
+        return
+    if tags.STAMPED_BY in there:
+        said = _resumer(there, mine)
+    else:
+        said = {k: v for k, v in {**mine, tags.STAMPED_BY: RESUME}.items() if k not in there}
+    if said:
+        from mlflow import MlflowClient
+        from mlflow.entities import RunTag
+
+        batch = [RunTag(name, value) for name, value in said.items()]
+        MlflowClient().log_batch(run.info.run_id, tags=batch)
+        there.update(said)
+
+
+def _resumer(there: Mapping[str, str], mine: Mapping[str, str]) -> dict[str, str]:
+    """Who resumes, where that is somebody else than who was there before; else nothing.
+
+    All names are said, so that nothing of an earlier resumer is left to be mistaken for this one.
+    """
+    before = {name: there.get(tags.RESUMED_PREFIX + name) for name in WHO}
+    if not any(before.values()):
+        before = {name: there.get(tags.PREFIX + name) for name in WHO}
+    me = {name: mine.get(tags.PREFIX + name, UNKNOWN) for name in WHO}
+    if all(me[name] == (before[name] or UNKNOWN) for name in WHO):
+        return {}
+    return {tags.RESUMED_PREFIX + name: value for name, value in me.items()}
+
+
+def _found(module: str, name: str) -> Any:
+    """A part of mlflow that is loaded by now; None, and one warning, if it has moved."""
+    loaded: ModuleType | None = sys.modules.get(module)
+    part = getattr(loaded, name, None)
+    if part is None:
+        _moved(f"{module}.{name}")
+    return part
+
+
+def _moved(seam: str) -> None:
+    problem = Problem(
+        f"mlflow's {seam}",
+        "is not where this version knows it, so only runs of the fluent interface are stamped",
+        "Update mlflow-evidence-plugin",
+    )
+    tell(problem)

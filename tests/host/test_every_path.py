@@ -1,0 +1,158 @@
+"""Runs that no context provider is asked about: made by the client, resumed, in projects."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlflow_evidence_plugin import tags
+
+CLIENT = """
+    import mlflow
+    client = mlflow.MlflowClient()
+    run = client.create_run("0", tags={"evidence.team": "code", "mine": "yes"})
+    client.set_terminated(run.info.run_id)
+    report(run.info.run_id)
+"""
+BARE = """
+    import os
+    os.environ["EVIDENCE_DISABLED"] = "1"
+    import mlflow
+    with mlflow.start_run() as run:
+        pass
+    report(run.info.run_id)
+    print("RUN" + run.info.run_id)
+"""
+RESUME = """
+    import mlflow
+    with mlflow.start_run(run_id="{run_id}") as run:
+        mlflow.log_metric("m", 1)
+        seen = dict(run.data.tags)
+    assert seen == {{**mlflow.get_run(run.info.run_id).data.tags, **seen}}
+    report(run.info.run_id)
+"""
+
+
+@pytest.fixture(params=["sqlite", "http"])
+def store(request):
+    """Variables which choose the store."""
+    if request.param == "sqlite":
+        return {}
+    return {"MLFLOW_TRACKING_URI": request.getfixturevalue("server")[0]}
+
+
+@pytest.fixture
+def unstamped(run, store):
+    """A run that was made without the plugin."""
+    done = run(BARE, store)
+    assert not [name for name in done.tags[0] if name.startswith(tags.PREFIX)]
+    return next(line[3:] for line in done.out.splitlines() if line.startswith("RUN"))
+
+
+def test_a_run_made_by_the_client_is_stamped_and_keeps_what_it_was_given(run, store):
+    (found,) = run(CLIENT, {**store, "EVIDENCE_OWNER": "jo", "EVIDENCE_TEAM": "env"}).tags
+    assert found["evidence.owner"] == "jo"
+    assert found["evidence.stamped_by"] == "create"
+    assert (found["evidence.team"], found["mine"]) == ("code", "yes")
+
+
+@pytest.mark.parametrize("way", ["run_id", "variable", "implicit"])
+def test_a_resumed_bare_run_is_stamped_once_as_resumed(run, store, unstamped, way):
+    script, env = RESUME.format(run_id=unstamped), {**store, "EVIDENCE_OWNER": "jo"}
+    if way != "run_id":
+        env["MLFLOW_RUN_ID"] = unstamped
+        begin = "mlflow.start_run()" if way == "variable" else "mlflow.log_metric('m', 1)"
+        script = f"    import mlflow\n    {begin}\n    report('{unstamped}')\n"
+    (found,) = run(script, env).tags
+    assert found["evidence.owner"] == "jo"
+    assert found["evidence.stamped_by"] == "resume"
+    assert not [name for name in found if name.startswith(tags.RESUMED_PREFIX)]
+    (again,) = run(RESUME.format(run_id=unstamped), env).tags
+    assert again == found
+
+
+def test_a_later_resumer_is_named_and_the_first_is_not_overwritten(run, store, unstamped):
+    script = RESUME.format(run_id=unstamped)
+    run(script, {**store, "EVIDENCE_OWNER": "jo", "EVIDENCE_TICKET": "C-1"})
+    run(script, {**store, "EVIDENCE_OWNER": "kim", "EVIDENCE_TICKET": "C-2"})
+    (found,) = run(script, {**store, "EVIDENCE_OWNER": "lee"}).tags
+    assert (found["evidence.owner"], found["evidence.ticket"]) == ("jo", "C-1")
+    assert found["evidence.resumed.owner"] == "lee"
+    assert found["evidence.resumed.ticket"] == "unknown"
+
+
+def test_resuming_in_the_process_that_made_the_run_asks_and_writes_nothing_more(run, server):
+    proxy, seen = server
+    script = """
+    import mlflow
+    with mlflow.start_run() as run:
+        pass
+    with mlflow.start_run(run_id=run.info.run_id):
+        pass
+    report(run.info.run_id)
+    """
+    seen.clear()
+    run(script, {"MLFLOW_TRACKING_URI": proxy, "EVIDENCE_OWNER": "jo"})
+    assert not [one for one in seen if one.path.endswith(("runs/log-batch", "runs/set-tag"))]
+
+
+def test_threads_and_client_together_are_all_stamped(run, store):
+    script = """
+    import mlflow
+    from concurrent.futures import ThreadPoolExecutor
+    client = mlflow.MlflowClient()
+    def one(number):
+        if number % 2:
+            return client.create_run("0").info.run_id
+        with mlflow.start_run() as run:
+            return run.info.run_id
+    with ThreadPoolExecutor(4) as pool:
+        report(*pool.map(one, range(8)))
+    """
+    found = run(script, {**store, "EVIDENCE_OWNER": "jo"}).tags
+    assert [one["evidence.owner"] for one in found] == ["jo"] * 8
+
+
+def test_a_seam_that_has_moved_is_said_once_and_fluent_runs_are_still_stamped(run):
+    script = """
+    from mlflow_evidence_plugin.context import seams
+    seams.REGISTRY = ("mlflow.tracking._tracking_service.utils", "_no_such_registry")
+    import mlflow
+    for _ in range(2):
+        with mlflow.start_run() as run:
+            pass
+    report(run.info.run_id)
+    """
+    done = run(script, {"EVIDENCE_OWNER": "jo"})
+    assert done.tags[0]["evidence.owner"] == "jo"
+    assert len(done.warnings) == 1
+    assert "only runs of the fluent interface" in done.warnings[0]
+
+
+def test_a_store_that_refuses_the_tags_keeps_the_run_going(run, unstamped, store):
+    script = f"""
+    import mlflow
+    def refuse(*args, **kwargs):
+        raise mlflow.exceptions.MlflowException("no room for tags")
+    mlflow.MlflowClient.log_batch = refuse
+    with mlflow.start_run(run_id="{unstamped}"):
+        mlflow.log_metric("m", 1)
+    report("{unstamped}")
+    """
+    done = run(script, {**store, "EVIDENCE_OWNER": "jo"})
+    assert "evidence.owner" not in done.tags[0]
+    assert len(done.warnings) == 1
+
+
+def test_registries_that_are_loaded_again_wrap_nothing_twice(run):
+    script = """
+    import importlib, mlflow
+    from mlflow.tracking._tracking_service import utils
+    import mlflow.tracking.context.registry as registry
+    first = utils._tracking_store_registry.get_store
+    importlib.reload(registry)
+    assert utils._tracking_store_registry.get_store is first
+    with mlflow.start_run() as run:
+        pass
+    report(run.info.run_id)
+    """
+    assert run(script, {"EVIDENCE_OWNER": "jo"}).tags[0]["evidence.owner"] == "jo"

@@ -35,7 +35,9 @@ def main(
     if ctx.invoked_subcommand is None:
         settings = _prepared()
         click.echo(f"evidence service: http://{host}:{port} — docs at /docs")
-        click.echo(f"first token: {settings.home / 'token'}    key: {settings.signing_key}")
+        first = settings.home / "token"
+        said = first if first.exists() else "none made here: there were tokens already"
+        click.echo(f"first token: {said}    key: {settings.signing_key}")
         sys.exit(_supervise())
 
 
@@ -52,7 +54,7 @@ def web(options: dict[str, str | int]) -> None:
     command = [sys.executable, "-m", "gunicorn", "api.wsgi:app", "--worker-class", "gthread"]
     for name in ("bind", "workers", "threads"):
         command += [f"--{name}", str(options[name])]
-    command += ["--access-logfile", "-", "--access-logformat", "%(m)s %(U)s %(s)s %(M)sms"]
+    command += ["--access-logfile", "-", "--access-logformat", "%(m)s %({raw_uri}e)s %(s)s %(M)sms"]
     # Room for the longest names that the contract allows, percent-encoded.
     command += ["--limit-request-line", "8190"]
     command += ["--graceful-timeout", str(GRACE), "--keep-alive", "5", "--no-control-socket"]

@@ -31,7 +31,7 @@ def create_app(evidence: Evidence | None, enqueue: Enqueue = lambda _: None) -> 
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions[SERVICE] = evidence
     app.extensions["enqueue"] = enqueue
-    app.before_request(_no_control_characters)
+    app.before_request(_unambiguous)
     api = Api(app)
     api.DEFAULT_ERROR_RESPONSE_NAME = None  # each status is documented where it is answered
     errors.install(app)
@@ -43,7 +43,10 @@ def create_app(evidence: Evidence | None, enqueue: Enqueue = lambda _: None) -> 
     return app
 
 
-def _no_control_characters() -> None:
+def _unambiguous() -> None:
     # No name in MLflow has them, and databases differ in what they make of a NUL.
     if _CONTROL.search(request.path) or _ENCODED.search(request.query_string):
         raise BadRequest("control characters are not allowed in a path or query")
+    if request.query_string and any(len(values) > 1 for _, values in request.args.lists()):
+        # Which of the two counts would be a guess: `enforce=false&enforce=true`.
+        raise BadRequest("a parameter stands twice in the query")

@@ -6,8 +6,9 @@ from typing import Any
 from urllib.parse import quote
 
 import requests
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 
-from .errors import EvidenceError, ServiceUnavailable, by_code
+from .errors import BadConfig, EvidenceError, ServiceUnavailable, by_code
 
 TIMEOUT = 10.0
 """Seconds for a connection, and between two parts of an answer."""
@@ -60,6 +61,9 @@ class EvidenceClient:
                 allow_redirects=False,  # a token goes to the one service that it is for
                 **what,
             )
+        except (InvalidSchema, InvalidURL, MissingSchema) as error:
+            mend = "EVIDENCE_URL is like https://evidence.example.com"
+            raise BadConfig(f"{self.url} is not the address of a service", mend) from error
         except (requests.RequestException, ValueError) as error:
             raise ServiceUnavailable(
                 f"the evidence service does not answer: {type(error).__name__}",

@@ -69,7 +69,10 @@ class Settings:
 
 
 def _without_credentials(uri: str) -> str:
-    userinfo, at, _ = urlsplit(uri).netloc.rpartition("@")
+    try:
+        userinfo, at, _ = urlsplit(uri).netloc.rpartition("@")
+    except ValueError:
+        raise BadConfig("the tracking URI is no URI", "see EVIDENCE_SERVICE_TRACKING_URI") from None
     return uri.replace(userinfo + at, "", 1).partition("?")[0].rstrip("/")
 
 

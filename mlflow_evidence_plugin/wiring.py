@@ -56,7 +56,7 @@ def build(settings: Settings) -> Evidence:
         settings.store_id,
         database,
         Captures(database),
-        Bundles(database),
+        Bundles(database, settings.store_id),
         _key(settings),
         now,
     )
@@ -126,7 +126,7 @@ def _key(settings: Settings) -> SigningKey:
 
 def _first_token(settings: Settings, tokens: Tokens) -> None:
     path = settings.home / FIRST_TOKEN
-    if tokens.list():
+    if any("admin" in one["scopes"] and not one["revoked_at"] for one in tokens.list()):
         return
     made = tokens.create(
         "first-start",

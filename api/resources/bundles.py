@@ -50,7 +50,7 @@ def show(digest: str) -> Response:
 
 def answer(bundle: StoredBundle, resolved: Resolved | None = None) -> Response:
     """A bundle as a response. Its ETag changes when a statement arrives."""
-    response = Response(bundle.document(vars(resolved) if resolved else None))
+    response = Response(bundle.document(resolved.shown if resolved else None))
     response.mimetype = "application/json"
     response.set_etag(hashlib.sha256(b"".join(bundle.envelopes)).hexdigest())
     response.headers["Cache-Control"] = "private, no-cache"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import time
 from typing import Any
 
@@ -20,6 +21,8 @@ from ..schemas import CaptureArgs, CaptureSchema, WaitHeaders
 
 log = logging.getLogger(__name__)
 bp = Blueprint("captures", __name__, description="Capture evidence from the tracking store")
+
+_WAITING = threading.BoundedSemaphore(2)  # of the four threads that a web worker has
 
 WAIT_LIMIT = 30
 """Seconds that an answer may be waited for."""
@@ -66,11 +69,21 @@ def _enqueue(capture_id: str) -> None:
 
 
 def _seconds(prefer: str) -> int:
-    found = re.search(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])", prefer)
+    found = re.search(r"(?:^|[,;\s])wait=(\d{1,9})(?:$|[,;\s])", prefer)
     return min(int(found.group(1)), WAIT_LIMIT) if found else 0
 
 
 def _wait(capture_id: str, seconds: int) -> Capture:
+    # Who waits holds a thread: the others are for those who only ask. `Prefer` is a preference.
+    if not (seconds and _WAITING.acquire(blocking=False)):
+        return service().capture_state(capture_id, caller())
+    try:
+        return _awaited(capture_id, seconds)
+    finally:
+        _WAITING.release()
+
+
+def _awaited(capture_id: str, seconds: int) -> Capture:
     until = time.monotonic() + seconds
     pause = 0.02
     while True:

@@ -41,8 +41,7 @@ def evidence(name: str, version: str) -> Response:
 @requires("evidence:read")
 def evidence_by_alias(name: str, alias: str) -> Response:
     """Evidence of the version that holds an alias now; `resolved` says which, and when."""
-    found = service().resolve(name, alias, caller())
-    return answer(service().of_version(name, found.version, caller()), found)
+    return answer(*service().of_alias(name, alias, caller()))
 
 
 @bp.get(VERSION + "/decision")

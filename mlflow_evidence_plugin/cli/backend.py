@@ -46,6 +46,8 @@ class Remote:
 
     def __init__(self, url: str) -> None:
         token = os.environ.get("EVIDENCE_TOKEN", "").strip()
+        if not (token.isascii() and token.isprintable()):
+            raise BadConfig("EVIDENCE_TOKEN has characters that no token has", "copy it again")
         if not token:
             mend = "set EVIDENCE_TOKEN; the operator makes one: mlflow-evidence token create"
             raise BadConfig("there is no token for the service", mend)
@@ -124,9 +126,8 @@ class Local:
         model = subject["model"]
         if "version" in subject:
             return self._evidence.of_version(model, subject["version"], self._me).document()
-        found = self._evidence.resolve(model, subject["alias"], self._me)
-        bundle = self._evidence.of_version(model, found.version, self._me)
-        return bundle.document(vars(found))
+        bundle, found = self._evidence.of_alias(model, subject["alias"], self._me)
+        return bundle.document(found.shown)
 
     def decide(self, subject: Subject, environment: str | None) -> dict[str, Any]:
         """The decision on a model version."""

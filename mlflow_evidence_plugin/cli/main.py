@@ -38,6 +38,7 @@ EXIT: dict[type[EvidenceError], int] = {
 DENIED = 1
 UNVERIFIED = 3
 UNEXPECTED = 70
+INTERRUPTED = 130
 
 form_option = click.option(
     "-o",
@@ -161,12 +162,25 @@ def main() -> None:
     cli.add_command(doctor)
     cli.add_command(token)
     try:
-        cli()
+        sys.exit(cli(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
     except EvidenceError as error:
         click.echo(f"error: {error.detail}", err=True)
         if error.mend:
             click.echo(f"  mend: {error.mend}", err=True)
-        sys.exit(exit_code(error))
+        code = exit_code(error)
+    except OSError as error:
+        said = error.strerror or type(error).__name__
+        click.echo(f"error: {said}: {error.filename or 'the output'}", err=True)
+        code = UNEXPECTED
+    except Exception as error:
+        click.echo(f"error: an unexpected {type(error).__name__}", err=True)
+        code = UNEXPECTED
+    sys.exit(code)
 
 
 def exit_code(error: EvidenceError) -> int:

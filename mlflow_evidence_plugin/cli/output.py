@@ -15,7 +15,7 @@ from ..errors import NotInstalled
 
 def default_format() -> str:
     """A table on a terminal where rich is installed, JSON everywhere else."""
-    return "table" if sys.stdout.isatty() and _rich_is_there() else "json"
+    return "table" if sys.stdout and sys.stdout.isatty() and _rich_is_there() else "json"
 
 
 def show(form: str, document: Any, rows: Sequence[Sequence[str]], header: Sequence[str]) -> None:
@@ -38,7 +38,10 @@ def _table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> None:
     table = Table(*header, box=None, pad_edge=False, header_style="bold", show_header=named)
     for row in rows:
         table.add_row(*(Text(_printable(cell), overflow="fold") for cell in row))
-    Console().print(table)
+    console = Console()
+    with console.capture() as drawn:
+        console.print(table)
+    click.echo(drawn.get(), nl=False)  # click says what an ASCII terminal cannot
 
 
 def _printable(cell: str) -> str:

@@ -8,7 +8,7 @@ import click
 
 FORMS = "runs/ID, models/NAME/VERSION or models/NAME@ALIAS"
 _RUN = re.compile(r"runs/(?P<run_id>[^/]+)")
-_VERSION = re.compile(r"models/(?P<model>[^/@]+)/(?P<version>[^/]+)")
+_VERSION = re.compile(r"models/(?P<model>[^/]+)/(?P<version>[^/]+)")
 _ALIAS = re.compile(r"models/(?P<model>[^/@]+)@(?P<alias>[^/]+)")
 
 

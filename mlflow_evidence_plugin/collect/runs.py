@@ -91,6 +91,8 @@ class RunReader:
     def _logged_models(self, run: Any) -> list[LoggedModel]:
         outputs = getattr(run, "outputs", None)  # MLflow 3
         ids = sorted({one.model_id for one in outputs.model_outputs} if outputs else ())
+        if not ids:
+            return []  # MLflow 2 knows none, and has no `get_logged_model`
         return [
             LoggedModel(m.model_id, m.name, str(getattr(m.status, "value", m.status)))
             for m in map(self.client.get_logged_model, ids)

@@ -76,12 +76,20 @@ class MlflowStore:
 
     def version_of_alias(self, name: str, alias: str) -> str:
         """The version that holds an alias now; NotFound when none does."""
+        return self.holder(name, alias)[0]
+
+    def holder(self, name: str, alias: str) -> tuple[str, int]:
+        """The version that holds an alias now, and when it was made (ms); NotFound.
+
+        A model that was deleted and made again counts its versions from 1 again: the number alone
+        does not tell which one it is.
+        """
         with asked(f"alias {alias} of model {name}"):
             try:
                 found = self.client.get_model_version_by_alias(name, alias)
                 if found.name != name or not found.version:
                     raise ValueError("another model was answered, or none")
-                return str(found.version)
+                return str(found.version), int(found.creation_timestamp or 0)
             except Exception as error:
                 # MLflow says "invalid parameter" for an alias that nobody holds.
                 if _code(error) in _MALFORMED:

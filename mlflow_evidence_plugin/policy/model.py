@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -94,6 +95,24 @@ def _check(document: Any) -> None:
         where = "/".join(map(str, wrong.absolute_path)) or "the file"
         mend = "docs/policy.md describes every rule with an example"
         raise BadPolicy(f"not a policy: {where}: {wrong.message[:300]}", mend)
+    _check_names(document)
+    _check_bounds(document)
+
+
+def _check_names(document: Any) -> None:
+    if isinstance(document, str) and not document.isprintable():
+        raise BadPolicy(f"not a policy: {document!r} has characters that no name has")
+    for one in document.items() if isinstance(document, dict) else ():
+        _check_names(one)
+    for one in document if isinstance(document, list | tuple) else ():
+        _check_names(one)
+
+
+def _check_bounds(document: Mapping[str, Any]) -> None:
+    for environment in document["environments"].values():
+        for rule in environment["rules"]:
+            if rule.get("min", 0) > rule.get("max", rule.get("min", 0)):
+                raise BadPolicy(f"not a policy: {rule['metric']} has a min above its max")
 
 
 def _environment(name: str, document: Mapping[str, Any]) -> Environment:
@@ -126,4 +145,19 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     return dict(loader.construct_mapping(node, deep=True))
 
 
+# YAML 1.1 reads 010 as 8 and 1:30 as 90; here a number is what it looks like, or it is text.
+_Loader.yaml_implicit_resolvers = {
+    first: [
+        one for one in known if one[0] not in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+    ]
+    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z"), list("-+0123456789")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?\Z"),
+    list("-+0123456789."),
+)
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..record import Record
+from ..tags import PREFIX
 
 Options = Mapping[str, Any]
 
@@ -52,6 +53,13 @@ Rule = Callable[[Case, Options], Outcome]
 def tracked_run(case: Case, _: Options) -> Outcome:
     """The version must come from a run that the tracking store knows."""
     run_id = case.record.value("run", "run_id")
+    if run_id and case.record.subject.model and not case.record.facts("model_files"):
+        return Outcome(
+            False,
+            f"run {run_id}, but no file of the version could be read",
+            "a source run in the tracking store, and the files that would be released",
+            "see the gaps of the evidence; EVIDENCE_SERVICE_ARTIFACT_ROOTS names what may be read",
+        )
     return Outcome(
         bool(run_id),
         f"run {run_id}" if run_id else "no source run",
@@ -150,7 +158,8 @@ RULES: Mapping[str, Rule] = {
 
 
 def _tag(record: Record, name: str) -> str | None:
-    found: str | None = record.value("governance", name) or record.value("tags", name)
+    governance = record.value("governance", name.removeprefix(PREFIX))
+    found: str | None = governance or record.value("tags", name)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import BadRecord
@@ -75,8 +75,11 @@ class Record:
 
     @property
     def root(self) -> str:
-        """Hex root over the digests of the model's files, or else of the run's artifacts."""
-        named = self.facts("model_files") or self.facts("outputs")
+        """Hex root over the digests of the version's files; for a run, of its artifacts.
+
+        Never of the run's artifacts for a version whose own files could not be read.
+        """
+        named = self.facts("model_files" if self.subject.model else "outputs")
         return manifest_root(
             Artifact(path, one["value"]["size"], one["value"]["sha256"])
             for path, one in named.items()
@@ -95,6 +98,8 @@ def record_of(snapshot: Snapshot, store: str) -> Record:
     subject = subject_of(snapshot, store)
     document: dict[str, Any] = {"schema": schema.RECORD_V1, "subject": subject.document()}
     source = snapshot.run if isinstance(snapshot, VersionSnapshot) else snapshot
+    if source and source is not snapshot:
+        source = replace(source, versions=())  # its other versions are no part of this one
     for build in SECTIONS:
         document[build.__name__] = build(source) if source else absent("there is no source run")
     secrets, gaps = snapshot.secrets, snapshot.gaps

@@ -20,7 +20,8 @@ OVERLAP = 300
 # Only lines in which a secret could stand are given to the detectors: a keyword, a URL with
 # somebody's name in it, or twenty characters in a row with which keys are written.
 _CANDIDATE = re.compile(
-    r"pass|pwd|secret|key|token|contrase|sig=|://[^\s/]*@|[A-Za-z0-9_\-+/=:.]{20}", re.IGNORECASE
+    r"pass|pwd|secret|key|token|bearer|contrase|sig=|://[^\s/]*@|[A-Za-z0-9_\-+/=:.]{20}",
+    re.IGNORECASE,
 )
 _NUMBERS_ONLY = re.compile(r"[\d\s.,;:eE+\-\[\]\"']*\Z")
 # Git commits, run ids, UUIDs and content digests look like keys and are evidence.
@@ -33,6 +34,13 @@ _OURS = {
     "databricks-token": re.compile(r"\b(dapi[0-9a-f]{32}(?:-\d)?)\b"),
     "azure-account-key": re.compile(r"(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/=]{20,})"),
     "password-in-url": re.compile(r"://[^\s/:@]*:([^\s/@]+)@"),
+    "bearer-token": re.compile(r"\bbearer\s+([A-Za-z0-9._~+/=-]{16,})", re.IGNORECASE),
+    # `password=…` in a connection string, `--api-key=…` on a command line, `?token=…` in a URL.
+    "assigned-secret": re.compile(
+        r"(?:^|[\s;,&?\"'-])(?:db_?)?(?:password|passwd|pwd|api[_-]?key|client[_-]?secret"
+        r"|(?:access[_-]?|auth[_-]?)?token)=([^\s\"'&;,$()\[\]{}<>]{6,})(?=$|[\s\"'&;,])",
+        re.IGNORECASE,
+    ),
     "environment-secret": re.compile(
         r"\b[A-Z0-9_]*(?:PASSWORD|PASSWD|SECRET|API_?KEY|ACCESS_?KEY|TOKEN)[A-Z0-9_]*=([^\s\"'$]{6,})"
     ),
@@ -41,6 +49,8 @@ _SKIPPED = ("IPPublicDetector", "BasicAuthDetector")  # no secret; and ours is s
 _REST = re.compile(r"[A-Za-z0-9+/=_.~%-]*")
 _ENDLESS = re.compile(r"\w{250,}")
 _WORDS = re.compile(r"[-_/=+]")
+PASSWORD = 6
+"""A number with fewer digits is a number, whatever it is called."""
 WORD = 14
 """A text of parts no longer than this, between slashes and dashes, is a path or a name."""
 _HARMLESS = frozenset(("none", "null", "true", "false", "yes", "no", "auto"))
@@ -111,7 +121,7 @@ def _keywords(piece: str, filename: str) -> Iterator[tuple[str, str]]:
     # Within one endless word the library's patterns take time by the square of its length.
     piece = _ENDLESS.sub(lambda word: word.group()[-WORD:], piece)
     for text in keyword.KeywordDetector().analyze_string(piece, patterns):
-        number = text.replace(".", "", 1).isdigit()
+        number = text.replace(".", "", 1).isdigit() and len(text) < PASSWORD
         if text and not (number or text.lower() in _HARMLESS or _templated(text)):
             yield text, "secret-keyword"
 

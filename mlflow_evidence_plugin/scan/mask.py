@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -34,6 +36,8 @@ _TRUSTED = frozenset(
     )
 )
 _WHOLE = ("private-key",)
+# `password_column` says where a password would stand: its value is a name and no secret.
+_NAMES_A_NAME = re.compile(r"[_.-](col|column|field|name|policy)s?$", re.IGNORECASE)
 
 
 def masked(snapshot: Snapshot, salt: str) -> Snapshot:
@@ -83,17 +87,24 @@ class _Masking:
 
     def name(self, key: str, place: str) -> str:
         """A name (of a metric, say) in which a secret may stand."""
-        return self._masked(key, key, f"{place}/name", guess=False)
+        return self._masked(key, (key,), f"{place}/name", guess=False)
 
     def text(self, value: str, place: str) -> str:
         """A value, looked at together with its name: `password` tells what `hunter2` is."""
         name = place.rsplit("/", 1)[-1]
-        return self._masked(value, f"{name}: {json.dumps(value)}", place, guess=name != "path")
+        if _NAMES_A_NAME.search(name):
+            name = "value"
+        # Escaped it hides its own quotes and lines: those are looked at as they stand as well.
+        lines = value.splitlines() if '"' in value or "\n" in value else []
+        shown = (f"{name}: {json.dumps(value)}", *lines)
+        return self._masked(value, shown, place, guess=name != "path")
 
-    def _masked(self, value: str, shown: str, place: str, guess: bool) -> str:
+    def _masked(self, value: str, shown: Iterable[str], place: str, guess: bool) -> str:
         value = self._unicode(value, place)
         clean = value
-        for hit in hits(shown, guess=guess):
+        named = "value.yaml" if "\n" in value else ""  # bare `password: x` lines, as in YAML
+        found = {hit.text: hit for line in shown for hit in hits(line, named, guess)}
+        for hit in sorted(found.values(), key=lambda hit: (-len(hit.text), hit.text)):
             mark = fingerprint(hit.text, self.salt)
             self.secrets.append(Secret(place, hit.kind, mark))
             said = f"[masked:{hit.kind}:{mark}]"

@@ -10,7 +10,8 @@ from typing import Any
 from ..errors import EvidenceError, NoPolicy, NotFound, StoreRefused, StoreUnavailable
 from ..policy import Baseline, Case, Decision, Environment, Policy, denial, evaluate
 from ..policy.decision import baselines_of, read_decision, refuse, rfc3339
-from ..record import Subject, read
+from ..record import Record, Subject, read
+from ..record.facts import moment
 from ..storage import Capture, Decisions, Filters, Principal, StoredBundle, Tokens
 from .capture import CaptureRequest, Capturing
 
@@ -22,6 +23,12 @@ class Resolved:
     alias: str
     version: str
     resolved_at: str
+    created: int = 0
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """What a caller is told of it."""
+        return {"alias": self.alias, "version": self.version, "resolved_at": self.resolved_at}
 
 
 @dataclass(frozen=True)
@@ -74,12 +81,20 @@ class Evidence:
             raise _no_evidence(subject)
         return found
 
+    def of_alias(self, model: str, alias: str, caller: Principal) -> tuple[StoredBundle, Resolved]:
+        """The newest evidence of the version that holds an alias now; NotFound."""
+        at = self.resolve(model, alias, caller)
+        found = self.of_version(model, at.version, caller)
+        if not _same(read(found.body), at.created):
+            raise _no_evidence(f"{found.subject} as it is now: it was made again")
+        return found, at
+
     def resolve(self, model: str, alias: str, caller: Principal) -> Resolved:
         """The version that holds an alias now; NotFound before MLflow is asked if it is foreign."""
         if not caller.sees_model(model):
             raise NotFound(f"the tracking store has no model {model}", "check the name")
-        version = self.capturing.store.version_of_alias(model, alias)
-        return Resolved(alias, version, rfc3339(self.now()))
+        version, created = self.capturing.store.holder(model, alias)
+        return Resolved(alias, version, rfc3339(self.now()), created)
 
     def search(
         self, filters: Filters, caller: Principal, before: int | None, limit: int
@@ -136,6 +151,13 @@ class Evidence:
             denied = denial(self._policy().digest, asked.name, unknown, "failed", [why], self.now())
             return denied, denied.evaluated_at
         decision = self.decide((model, found.version), environment, caller, pinned)
+        if decision.record is not None:
+            judged = read(self.capturing.bundles.get(decision.record).body)
+            if not _same(judged, found.created):
+                mend = "capture it: the model was deleted and made again, and counts from 1 anew"
+                made = f"evidence of a version made {judged.value('version', 'created')}"
+                asked_for = f"of the one made {moment(found.created)}"
+                decision = refuse(decision, _reason("another-version", made, asked_for, mend))
         return decision, found.resolved_at
 
     def _policy(self) -> Policy:
@@ -166,16 +188,17 @@ class Evidence:
 
     def _baseline(self, model: str, alias: str) -> Baseline:
         try:
-            version = self.capturing.store.version_of_alias(model, alias)
+            version, created = self.capturing.store.holder(model, alias)
         except NotFound:
             return Baseline()
         except EvidenceError as error:
             return Baseline(problem=error.detail)
         try:
             name = Subject("", model=model, version=version).name
-            return Baseline(version, read(self.capturing.bundles.latest(name).body))
+            record = read(self.capturing.bundles.latest(name).body)
         except NotFound:
             return Baseline(version)
+        return Baseline(version, record if _same(record, created) else None)
 
     def _pinned(self, decision: Decision, pinned: tuple[str | None, str | None]) -> Decision:
         for what, want, have in (
@@ -187,6 +210,11 @@ class Evidence:
                 reason = _reason(f"{what}-mismatch", str(have), want, mend)
                 decision = refuse(decision, reason)
         return decision
+
+
+def _same(record: Record, created: int) -> bool:
+    """Whether the evidence is of the version that was made then, and not of an earlier namesake."""
+    return not created or record.value("version", "created") == moment(created)
 
 
 def _sees(caller: Principal, found: StoredBundle) -> bool:

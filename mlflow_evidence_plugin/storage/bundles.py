@@ -62,10 +62,11 @@ class Filters:
 
 
 class Bundles:
-    """The evidence that there is."""
+    """The evidence that there is of one store: the same name in another store is another thing."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, store: str) -> None:
         self.database = database
+        self.store = store
         self._records: LRUCache[str, Any] = LRUCache(KEPT_BYTES, lambda row: len(row.body))
         self._bundles: TTLCache[str, StoredBundle] = TTLCache(
             KEPT_BYTES, KEPT_SECONDS, getsizeof=lambda bundle: len(bundle.body)
@@ -94,6 +95,7 @@ class Bundles:
             )
             insert_new(connection, materials, [_material(*text) for text in texts])
         values = {
+            "store": record.subject.store,
             "subject": record.subject.name,
             "record_digest": record.digest,
             "run_id": record.run_id,
@@ -127,7 +129,7 @@ class Bundles:
     def latest(self, subject: str) -> StoredBundle:
         """The newest bundle of a subject, `runs/<id>` or `models/<name>/<version>`; NotFound."""
         with self.database.reading() as connection:
-            rows = connection.execute(_LATEST, {"subject": subject}).all()
+            rows = connection.execute(_LATEST, {"store": self.store, "subject": subject}).all()
             if not rows:
                 mend = "capture it: POST /v1/captures, or mlflow-evidence capture"
                 raise NotFound(f"there is no evidence of {subject}", mend)
@@ -170,7 +172,7 @@ class Bundles:
         found: list[Any] = []
         with self.database.reading() as connection:
             while len(found) < limit:
-                page = connection.execute(_page(filters, before, limit)).all()
+                page = connection.execute(_page(self.store, filters, before, limit)).all()
                 globs = (experiments, models)
                 found += [row for row in page if visible(row.model, row.experiment, *globs)]
                 if len(page) < limit:
@@ -201,8 +203,9 @@ def visible(
     return (not model or matches(model, models)) and matches(experiment, experiments)
 
 
-def _page(filters: Filters, before: int | None, limit: int) -> Select[Any]:
-    query = select(observations).order_by(observations.c.seq.desc()).limit(limit)
+def _page(store: str, filters: Filters, before: int | None, limit: int) -> Select[Any]:
+    query = select(observations).where(observations.c.store == store)
+    query = query.order_by(observations.c.seq.desc()).limit(limit)
     if before is not None:
         query = query.where(observations.c.seq < before)
     if filters.model and filters.version:
@@ -231,7 +234,10 @@ _BY_DIGEST = _STATEMENTS.where(statements.c.record_digest == bindparam("digest")
 _LATEST = _STATEMENTS.where(
     statements.c.record_digest
     == select(observations.c.record_digest)
-    .where(observations.c.subject == bindparam("subject"))
+    .where(
+        observations.c.store == bindparam("store"),
+        observations.c.subject == bindparam("subject"),
+    )
     .order_by(observations.c.seq.desc())
     .limit(1)
     .scalar_subquery()

@@ -60,6 +60,7 @@ observations = Table(
     "observations",
     metadata,
     Column("seq", _SEQUENCE, primary_key=True, autoincrement=True),
+    Column("store", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("record_digest", ForeignKey("records.digest"), nullable=False),
     Column("run_id", Text),
@@ -67,9 +68,9 @@ observations = Table(
     Column("experiment", Text),
     Column("captured_at", TIME, nullable=False),
     Column("captured_by", Text, nullable=False),
-    Index("ix_observations_subject", "subject", "seq"),
-    Index("ix_observations_run", "run_id", "seq"),
-    Index("ix_observations_model", "model", "seq"),
+    Index("ix_observations_subject", "store", "subject", "seq"),
+    Index("ix_observations_run", "store", "run_id", "seq"),
+    Index("ix_observations_model", "store", "model", "seq"),
 )
 
 captures = Table(

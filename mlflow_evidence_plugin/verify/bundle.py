@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,10 @@ from ..record.canonical import loads
 from ..signing import Keyring, Verified, open_envelope
 from ..statements import PAYLOAD_TYPE
 from ..statements.release import Release, read_release
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+SIZE_LIMIT = 64 << 20
+_SIGNED = {"digest", "subject", "statements", "record"}
 
 
 @dataclass(frozen=True)
@@ -24,15 +29,18 @@ class Check:
     code: str | None = None
 
 
+UNPROVEN = (
+    "time: there is no trusted timestamp, so the key's validity at signing is unproven",
+    "completeness: unwitnessed, so this does not prove that nothing else was issued",
+)
+
+
 @dataclass(frozen=True)
 class Report:
     """Every check, and what was not proven."""
 
     checks: tuple[Check, ...]
-    unproven: tuple[str, ...] = (
-        "time: there is no trusted timestamp, so the key's validity at signing is unproven",
-        "completeness: unwitnessed, so this does not prove that nothing else was issued",
-    )
+    unproven: tuple[str, ...] = UNPROVEN
 
     @property
     def passed(self) -> bool:
@@ -74,7 +82,9 @@ def verify_bundle(data: bytes, trusted: Keyring) -> Report:
                 lambda signed=signed: _binds(decode(signed), record),  # type: ignore[misc]
                 lambda r: f"binds {r.subject} to {r.record}",
             )
-    return Report(tuple(checks))
+    unsigned = sorted(set(bundle) - _SIGNED)
+    told = (f"nobody signed {', '.join(map(ascii, unsigned))}: anyone may have changed it",)
+    return Report(tuple(checks), (told if unsigned else ()) + UNPROVEN)
 
 
 def decode(verified: Verified) -> Release:
@@ -100,8 +110,10 @@ def _try(
 
 
 def _bundle(data: bytes) -> Mapping[str, Any]:
+    if len(data) > SIZE_LIMIT:
+        raise BadRecord(f"a bundle of {len(data)} bytes; {SIZE_LIMIT} are allowed")
     bundle = loads(data)
-    if not isinstance(bundle, dict) or not isinstance(bundle.get("digest"), str):
+    if not isinstance(bundle, dict) or not _DIGEST.fullmatch(str(bundle.get("digest"))):
         raise BadRecord("not an evidence bundle: it has no digest")
     statements = bundle.get("statements")
     if not isinstance(statements, list) or not statements:
@@ -113,6 +125,9 @@ def _record(bundle: Mapping[str, Any]) -> Record:
     record = read(canonical(bundle.get("record")))
     if record.digest != bundle["digest"]:
         raise BadRecord(f"the record's bytes have the digest {record.digest}, not the bundle's")
+    told = bundle.get("subject", record.subject.name)
+    if told != record.subject.name:
+        raise BadRecord(f"the bundle says it is about {told!r}, its record {record.subject.name}")
     return record
 
 

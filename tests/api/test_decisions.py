@@ -14,7 +14,7 @@ from tests.contract.checked import Client
 KEYS = [
     *("allowed", "status", "result", "state", "reasons", "warnings", "store", "subject"),
     *("resolved_at", "environment", "record", "release", "decision", "policy", "evaluated_at"),
-    *("expires_at", "details_url"),
+    *("expires_at", "details_url", "baselines"),
 ]
 """In this order: some consumers look for a literal text."""
 OTHER = "sha256:" + "0" * 64
@@ -261,3 +261,39 @@ def test_a_changed_policy_decides_anew(service, tokens, ask, world):
     assert (
         replace(service.evidence, policy=stricter).policy.digest != ask(world.v_good).json["policy"]
     )
+
+
+def test_a_version_made_again_under_the_same_number_is_another_one(admin, maker):
+    """A model that is deleted counts its versions from 1 again; old evidence is not of the new."""
+    for auc in (0.99, 0.10):
+        version = maker.version("reborn", maker.run(auc=auc))
+        maker.client.set_registered_model_alias("reborn", "cand", version)
+        path = "/v1/models/reborn/aliases/cand"
+        if auc == 0.99:
+            wait = {"Prefer": "wait=30"}
+            admin.post("/v1/captures", json={"model": "reborn", "alias": "cand"}, headers=wait)
+            assert admin.get(f"{path}/decision?environment=lab").json["allowed"] is True
+            maker.client.delete_registered_model("reborn")
+    denied = admin.get(f"{path}/decision?environment=lab").json
+    assert (denied["allowed"], codes(denied)) == (False, ["another-version"])
+    assert admin.get(f"{path}/evidence").status_code == 404
+
+
+def test_a_version_whose_files_lie_where_nobody_may_look_is_denied(admin, maker):
+    run_id = maker.run()
+    maker.client.create_registered_model("elsewhere")
+    version = maker.client.create_model_version("elsewhere", "s3://other/x", run_id).version
+    wait = {"Prefer": "wait=30"}
+    done = admin.post(
+        "/v1/captures", json={"model": "elsewhere", "version": str(version)}, headers=wait
+    )
+    record = admin.get(done.json["bundle"]).json["record"]
+    assert [gap["code"] for gap in record["gaps"]] == ["location-not-allowed"]
+    denied = admin.get(f"/v1/models/elsewhere/versions/{version}/decision?environment=lab").json
+    assert codes(denied) == ["tracked-run"]
+
+
+def test_a_parameter_that_stands_twice_is_refused(ask, world):
+    answer = ask(world.v_regressed, "&enforce=false&enforce=true")
+    assert answer.status_code == 400
+    assert "twice" in answer.json["detail"]

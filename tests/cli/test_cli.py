@@ -230,9 +230,9 @@ def test_against_the_service_a_version_is_captured_shown_and_decided(world, remo
     [
         ({"EVIDENCE_TOKEN": "mle_0123456789abcdef_wrong"}, 5),
         ({"EVIDENCE_TOKEN": ""}, 7),
-        ({"EVIDENCE_TOKEN": "with\nnewline"}, 6),
+        ({"EVIDENCE_TOKEN": "with\nnewline"}, 7),
         ({"EVIDENCE_URL": "http://127.0.0.1:1"}, 6),
-        ({"EVIDENCE_URL": "not a url"}, 6),
+        ({"EVIDENCE_URL": "not a url"}, 7),
     ],
     ids=["wrong-token", "no-token", "broken-token", "nobody-there", "no-url"],
 )

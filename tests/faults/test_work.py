@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import threading
+import time
+import urllib.error
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -196,3 +202,39 @@ def test_a_worker_killed_while_it_captures_costs_delay_and_nothing_else(
 def _ended(capturing, capture_id):
     found = capturing.captures.get(capture_id)
     return found if found.ended else None
+
+
+def test_captures_that_are_waited_for_leave_room_for_others(tmp_path, mlflow_url, world):
+    """Nobody works here: 12 callers want to wait, and the service still says that it lives."""
+    with running(tmp_path / "home", TRACKING_URI=mlflow_url) as service:
+        stopped = [pid for pid in members(service.process) if _command(pid)[-1] == b"worker"]
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            with ThreadPoolExecutor(12) as pool:
+                order = {"run_id": world.good}
+                asked = [pool.submit(service.post, "/v1/captures", order, 10) for _ in range(12)]
+                began = time.monotonic()
+                service.get("/livez")
+                assert time.monotonic() - began < 3
+                for pid in stopped:
+                    os.kill(pid, signal.SIGCONT)
+                states = {one.result()["state"] for one in asked}
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+    assert stopped
+    assert states <= {"accepted", "running", "done"}
+
+
+def test_a_path_cannot_write_a_line_of_its_own_into_the_log(tmp_path, mlflow_url):
+    refused = contextlib.suppress(urllib.error.HTTPError)
+    with running(tmp_path / "home", TRACKING_URI=mlflow_url) as service, refused:
+        service.get("/v1/x%0aGET%20/v1/forged%20200%202ms")
+    log = (tmp_path / "home.log").read_bytes()
+    assert b"/v1/x%0aGET" in log
+    assert b"\nGET /v1/forged" not in log
+
+
+def _command(pid: int) -> list[bytes]:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")

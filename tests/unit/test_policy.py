@@ -60,6 +60,15 @@ def test_the_shipped_policy_is_one():
     assert parse((ROOT / "examples" / "policy.yaml").read_bytes()).environment(None).name == "prod"
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("0.95", 0.95), ("1", 1), ("-2", -2), ("1e-3", 0.001), ("0.5e2", 50), (".5", 0.5)],
+)
+def test_a_number_is_what_it_looks_like(text, value):
+    rule = parse(policy(f"      - {{rule: metric-threshold, metric: a, min: {text}}}\n"))
+    assert rule.environment(None).rules[0].options["min"] == value
+
+
 def test_the_digest_names_the_meaning_and_not_the_layout():
     one = parse(policy("      - rule: tracked-run\n"))
     other = parse(policy("      # why\n      - {rule: tracked-run}\n"))
@@ -84,6 +93,12 @@ BAD = {
     "duplicate-key": b"version: 1\nversion: 1\nenvironments: {p: {rules: [{rule: tracked-run}]}}\n",
     "python-object": b"!!python/object/apply:os.system [id]\n",
     "nan-bound": policy("      - {rule: metric-threshold, metric: a, min: .nan}\n"),
+    "octal-number": policy("      - {rule: metric-threshold, metric: a, min: 010}\n"),
+    "sexagesimal-number": policy("      - {rule: metric-threshold, metric: a, min: 1:30}\n"),
+    "number-with-underscores": policy("      - {rule: metric-threshold, metric: a, min: 1_000}\n"),
+    "min-above-max": policy("      - {rule: metric-threshold, metric: a, min: 1, max: 0}\n"),
+    "line-break-in-a-name": b'version: 1\nenvironments: {"p\\n": {rules: [{rule: tracked-run}]}}\n',
+    "malformed-alias": policy("      - {rule: no-regression, metric: a, baseline: {alias: v1}}\n"),
     "binary": b"\x00\xff\xfe",
     "number-as-key": b"1: 2\n",
     "too-long": b"# " + b"x" * 300_000,
@@ -120,6 +135,12 @@ def test_a_tracked_run_is_asked_for():
     assert not judge(orphan, "tracked-run").allowed
 
 
+def test_a_version_of_which_no_file_could_be_read_is_not_tracked():
+    hollow = record_of(samples.version(files=()), "s")
+    assert not judge(hollow, "tracked-run").allowed
+    assert hollow.root != samples.record().root
+
+
 def test_a_claimed_run_that_could_not_be_read_is_not_tracked():
     ghost = record_of(samples.version(run=None), "s")
     assert not judge(ghost, "tracked-run").allowed
@@ -133,7 +154,7 @@ def test_a_run_that_has_not_ended_well_is_blocked(status):
 
 def test_required_tags_are_governance_names_or_full_names():
     record = samples.record()
-    assert judge(record, "required-tags", tags=["owner", "mlflow.user"]).allowed
+    assert judge(record, "required-tags", tags=["owner", "evidence.owner", "mlflow.user"]).allowed
     denied = judge(record, "required-tags", tags=["owner", "ticket"])
     assert denied.reasons[0]["found"] == "missing: ticket"
     assert "EVIDENCE_TICKET" in denied.reasons[0]["mend"]

@@ -74,6 +74,12 @@ def test_what_we_wrote_back_ourselves_does_not_change_the_record():
     assert record_of(before, "s").digest == record_of(after, "s").digest
 
 
+def test_a_sibling_version_of_the_same_run_does_not_change_a_version():
+    alone = record_of(samples.version(), "s")
+    siblings = samples.run(versions=(("credit", "7"), ("sandbox", "1")))
+    assert record_of(samples.version(source=siblings), "s").digest == alone.digest
+
+
 def test_another_store_is_another_subject():
     assert record_of(samples.run(), "s").digest != record_of(samples.run(), "t").digest
 

@@ -49,6 +49,10 @@ HARMLESS = {
     "mlflow.source.name": "/home/jane/projects/credit/train.py",
     "password": "${DB_PASSWORD}",
     "use_secret_sauce": "true",
+    "password_column": "pwd_col",
+    "pad_token_id": "50256",
+    "hidden": "[512, 256, 128]",
+    "config": '{"optimizer": "adamw", "betas": [0.9, 0.999]}',
 }
 
 
@@ -81,6 +85,23 @@ def test_evidence_that_only_looks_like_a_secret_is_left_alone(name):
 def test_a_value_is_judged_together_with_its_name():
     clean = masked(samples.run(parameters={"db_password": "hunter2"}), samples.STORE)
     assert re.fullmatch(r"\[masked:secret-keyword:[0-9a-f]{16}\]", clean.parameters["db_password"])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '{"db": {"password": "hunter2json"}}',
+        "user: bob\npassword: hunter2yaml",
+        "host=db user=ml password=hunter2dsn",
+        "Authorization: Bearer hunter2bearer0123456789",
+        "run.py --api-key=hunter2cli",
+    ],
+    ids=["json", "yaml", "dsn", "bearer", "command-line"],
+)
+def test_a_secret_within_a_longer_text_is_masked(value):
+    clean = masked(samples.run(parameters={"config": value}), samples.STORE)
+    assert "hunter2" not in repr(clean.parameters)
+    assert clean.secrets
 
 
 def test_a_secret_in_a_metric_name_is_masked_everywhere():

@@ -45,7 +45,9 @@ def rows(database) -> dict[str, int]:
 def keep(database, record, at=NOON, envelope=b'{"payload":"","payloadType":"","signatures":[]}'):
     with database.writing() as transaction:
         texts = [("text/csv", b"0,0,1.0\n")]
-        Bundles(database).add(transaction, record, {"type": envelope}, texts, (at, "ci"))
+        Bundles(database, samples.STORE).add(
+            transaction, record, {"type": envelope}, texts, (at, "ci")
+        )
 
 
 def test_the_migrations_make_exactly_the_tables_that_the_code_names(database):
@@ -88,7 +90,7 @@ def test_a_database_that_cannot_be_opened_is_said_so(tmp_path):
 def test_the_exact_bytes_come_back(database):
     record = samples.record()
     keep(database, record)
-    found = Bundles(database).get(record.digest)
+    found = Bundles(database, samples.STORE).get(record.digest)
     assert found.body == record.data
     assert digest_of(found.body) == record.digest
     assert record.data in found.document()
@@ -108,21 +110,31 @@ def test_the_newest_is_what_was_seen_last_also_when_it_was_known_before(database
     first, second = samples.record({"auc": 0.9}), samples.record({"auc": 0.8})
     for record in (first, second, first):
         keep(database, record)
-    assert Bundles(database).latest(first.subject.name).digest == first.digest
+    assert Bundles(database, samples.STORE).latest(first.subject.name).digest == first.digest
 
 
 def test_a_transaction_that_fails_leaves_nothing(database):
     before = rows(database)
     with pytest.raises(RuntimeError), database.writing() as transaction:
         record = samples.record()
-        Bundles(database).add(transaction, record, {"t": b"{}"}, [("text/csv", b"x")], (NOON, "x"))
+        Bundles(database, samples.STORE).add(
+            transaction, record, {"t": b"{}"}, [("text/csv", b"x")], (NOON, "x")
+        )
         raise RuntimeError("power cut")
     assert rows(database) == before
 
 
+def test_the_same_name_in_another_store_is_another_thing(database):
+    keep(database, samples.record())
+    elsewhere = Bundles(database, "https://other.example.com")
+    with pytest.raises(NotFound):
+        elsewhere.latest(samples.record().subject.name)
+    assert elsewhere.search(Filters(), ALL, ALL, None, 5) == []
+
+
 def test_materials_come_back_by_their_digest(database):
     keep(database, samples.record())
-    bundles = Bundles(database)
+    bundles = Bundles(database, samples.STORE)
     assert bundles.material(digest_of(b"0,0,1.0\n")) == b"0,0,1.0\n"
     with pytest.raises(NotFound):
         bundles.material("sha256:" + "0" * 64)
@@ -131,7 +143,7 @@ def test_materials_come_back_by_their_digest(database):
 def test_a_search_shows_only_what_the_globs_allow_and_pages_do_not_skip(database):
     for number in range(1, 8):
         keep(database, samples.record(number=str(number)))
-    bundles = Bundles(database)
+    bundles = Bundles(database, samples.STORE)
     assert bundles.search(Filters(), ALL, ("other",), None, 5) == []
     first = bundles.search(Filters(), ALL, ("cred*",), None, 5)
     rest = bundles.search(Filters(), ALL, ("cred*",), first[-1].seq, 5)
@@ -152,7 +164,7 @@ def test_a_search_shows_only_what_the_globs_allow_and_pages_do_not_skip(database
 def test_filters_are_exact(database, filters, count):
     keep(database, samples.record(number="1"))
     keep(database, samples.record(number="2"))
-    assert len(Bundles(database).search(filters, ALL, ALL, None, 10)) == count
+    assert len(Bundles(database, samples.STORE).search(filters, ALL, ALL, None, 10)) == count
 
 
 def order(**changes) -> Capture:

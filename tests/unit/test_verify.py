@@ -69,10 +69,19 @@ def _with(change):
     return alter
 
 
+def test_what_nobody_signed_is_said_to_be_unproven(key, trusted):
+    found = bundle(key) | {"captured_at": "1999", "approved": True}
+    report = verify_bundle(json.dumps(found).encode(), trusted)
+    assert report.passed
+    assert any("'approved', 'captured_at'" in one for one in report.unproven)
+
+
 DECOY = {"name": "decoy", "digest": {"sha256": "0" * 64}}
 CORPUS = {
     "bad-record__metric-changed": _with(lambda b: _metric(b, "0.99")),
     "bad-record__digest-of-another": _with(lambda b: b.update(digest="sha256:" + "0" * 64)),
+    "bad-record__subject-of-another": _with(lambda b: b.update(subject="models/other/9")),
+    "bad-record__digest-that-is-none": _with(lambda b: b.update(digest="\ud800")),
     "bad-record__no-record": _with(lambda b: b.pop("record")),
     "bad-record__section-dropped": _with(lambda b: b["record"].pop("gaps")),
     "bad-record__no-digest": _with(lambda b: b.pop("digest")),

@@ -119,6 +119,7 @@ def upgrade() -> None:
             autoincrement=True,
             nullable=False,
         ),
+        sa.Column("store", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("record_digest", sa.String(length=71), nullable=False),
         sa.Column("run_id", sa.Text(), nullable=True),
@@ -133,9 +134,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("seq"),
     )
     with op.batch_alter_table("observations", schema=None) as batch_op:
-        batch_op.create_index("ix_observations_model", ["model", "seq"], unique=False)
-        batch_op.create_index("ix_observations_run", ["run_id", "seq"], unique=False)
-        batch_op.create_index("ix_observations_subject", ["subject", "seq"], unique=False)
+        batch_op.create_index("ix_observations_model", ["store", "model", "seq"], unique=False)
+        batch_op.create_index("ix_observations_run", ["store", "run_id", "seq"], unique=False)
+        batch_op.create_index("ix_observations_subject", ["store", "subject", "seq"], unique=False)
 
     op.create_table(
         "statements",

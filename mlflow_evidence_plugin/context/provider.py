@@ -1,14 +1,14 @@
 """What MLflow finds through the entry points.
 
 MLflow builds these inside `import mlflow` and catches little: no base class of its, which would
-import it in a circle, and no constructor that could fail.
+import it in a circle, and no constructor that could fail. What only a run needs is loaded at the
+first run, so that `import mlflow` costs next to nothing more.
 """
 
 from __future__ import annotations
 
 from . import seams
 from .notices import log
-from .process import current
 
 
 class EvidenceContextProvider:
@@ -27,6 +27,8 @@ class EvidenceContextProvider:
     def tags(self) -> dict[str, str]:
         """Names and values that every store takes; {} when switched off or when all fails."""
         try:
+            from .process import current
+
             return current().tags()
         except Exception:  # the run matters more than our evidence
             log.debug("evidence: no tags", exc_info=True)
@@ -43,6 +45,8 @@ class EvidenceHeaderProvider:
     def request_headers(self) -> dict[str, str]:
         """`{HEADER: value}`, or {}; from memory after the first request."""
         try:
+            from .process import current
+
             process = current()
             if process.headers is None:
                 process.tags()

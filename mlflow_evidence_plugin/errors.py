@@ -49,6 +49,12 @@ class Conflict(EvidenceError):
     code = "conflict"
 
 
+class KeyReused(EvidenceError):
+    """An idempotency key came again with another request."""
+
+    code = "idempotency-key-reused"
+
+
 class StoreUnavailable(EvidenceError):
     """The MLflow server is down, slow, or answers what no MLflow server should. May pass."""
 
@@ -107,6 +113,12 @@ class SchemaTooNew(EvidenceError):
     """The database was written by a newer version of this project."""
 
     code = "schema-too-new"
+
+
+class SchemaTooOld(EvidenceError):
+    """The database was written by an older version of this project, and is to be upgraded."""
+
+    code = "schema-too-old"
 
 
 class StorageUnavailable(EvidenceError):

@@ -16,6 +16,7 @@ from .signing import SigningKey
 from .storage import Bundles, Captures, Database, Decisions, Tokens
 
 FIRST_TOKEN = "token"  # noqa: S105 - a file's name
+EMBEDDED_KEY = "signing-key.pem"
 EVERYTHING = ("*",)
 
 
@@ -33,6 +34,7 @@ def prepare(settings: Settings) -> None:
     database = Database(settings.database_url)
     try:
         database.migrate()
+        _make_key(settings)
         _key(settings)
         _first_token(settings, Tokens(database))
     finally:
@@ -45,7 +47,7 @@ def build(settings: Settings) -> Evidence:
     for name, value in MLFLOW_CLIENT.items():
         os.environ.setdefault(name, value)
     database = Database(settings.database_url)
-    database.check_not_newer()
+    database.check()
     roots = (
         Roots(settings.artifact_roots)
         if settings.artifact_roots
@@ -60,15 +62,22 @@ def build(settings: Settings) -> Evidence:
         _key(settings),
         now,
     )
-    return Evidence(capturing, Decisions(database), Tokens(database), _policy(settings), now)
+    return Evidence(
+        capturing, Decisions(database, settings.store_id), Tokens(database), _policy(settings), now
+    )
 
 
 def open_tokens(settings: Settings) -> Tokens:
     """The table of tokens alone: for the operator, who needs no MLflow to make one."""
-    _make_home(settings)
-    database = Database(settings.database_url)
+    database = open_database(settings)
     database.migrate()
     return Tokens(database)
+
+
+def open_database(settings: Settings) -> Database:
+    """The database alone, as it is: for the operator."""
+    _make_home(settings)
+    return Database(settings.database_url)
 
 
 def inspect(settings: Settings) -> Iterator[tuple[str, str, str]]:
@@ -83,8 +92,7 @@ def inspect(settings: Settings) -> Iterator[tuple[str, str, str]]:
     yield "signing key", f"{settings.signing_key}, id {key.id}", ""
     database = Database(settings.database_url)
     try:
-        database.check_not_newer()
-        database.ping()
+        database.check()
     finally:
         database.dispose()
     yield "database", f"{database.url.render_as_string(hide_password=True)} answers", ""
@@ -108,16 +116,19 @@ def _make_home(settings: Settings) -> None:
         ) from error
 
 
+def _make_key(settings: Settings) -> None:
+    """The embedded default only: a key that was named elsewhere is somebody's to make."""
+    if settings.signing_key != settings.home / EMBEDDED_KEY or settings.signing_key.exists():
+        return
+    try:
+        SigningKey.create(settings.signing_key)
+    except OSError as error:
+        mend = "set EVIDENCE_SERVICE_HOME to a folder that this user may write"
+        raise BadConfig(f"no signing key can be made: {error.strerror}", mend) from error
+
+
 def _key(settings: Settings) -> SigningKey:
-    embedded = settings.signing_key == settings.home / "signing-key.pem"
-    if embedded and not settings.signing_key.exists():
-        try:
-            key = SigningKey.create(settings.signing_key)
-        except OSError as error:
-            mend = "set EVIDENCE_SERVICE_HOME to a folder that this user may write"
-            raise BadConfig(f"no signing key can be made: {error.strerror}", mend) from error
-    else:
-        key = SigningKey.load(settings.signing_key)
+    key = SigningKey.load(settings.signing_key)
     public = settings.home / "public-key.pem"
     if not public.exists() or public.read_bytes() != key.public_pem:
         public.write_bytes(key.public_pem)

@@ -54,7 +54,7 @@ class Scratch:
     def room(self, size: int) -> Iterator[Path]:
         """A folder in which `size` bytes may be written; waits for others to finish."""
         if size > self.budget:
-            raise _Unreadable(
+            raise Unreadable(
                 "larger-than-scratch",
                 f"{size} bytes; raise EVIDENCE_SERVICE_SCRATCH_BYTES ({self.budget}) to hash it",
             )
@@ -70,10 +70,62 @@ class Scratch:
                 self._changed.notify_all()
 
 
-class _Unreadable(Exception):
+class Unreadable(Exception):
+    """One file that cannot be read as it was listed; `code` and `reason` are safe to show."""
+
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
         self.code, self.reason = code, reason
+
+
+@dataclass(frozen=True)
+class FileBytes:
+    """Reads one listed file, wherever it is, in constant memory."""
+
+    roots: Roots
+    scratch: Scratch
+
+    def chunks(self, repo: Any, location: str, info: Any) -> Iterator[bytes]:
+        """The bytes of one listed file; Unreadable unless they are as many as were listed."""
+        size, listed = 0, _listed_size(info)
+        for chunk in self._opened(repo, location, info):
+            yield chunk
+            size += len(chunk)
+            if listed is not None and size > listed:
+                break  # what grows while it is read need never end
+        if listed is not None and size != listed:
+            raise Unreadable("changed", f"listed with {listed} bytes, read {size}")
+
+    def _opened(self, repo: Any, location: str, info: Any) -> Iterator[bytes]:
+        if ".." in info.path.split("/") or info.path.startswith("/"):
+            raise Unreadable("unsafe-path", "the name leads out of the artifact root")
+        folder = local_path(location)
+        if folder is not None:
+            return self._in_place(folder / info.path)
+        if _streams(repo):
+            return _over_http(repo, info.path)
+        return self._by_download(repo, info)
+
+    def _in_place(self, path: Path) -> Iterator[bytes]:
+        if not self.roots.allow(path.as_uri()):
+            raise Unreadable("location-not-allowed", "a link leads out of the artifact root")
+        # Not blocking: a FIFO among the artifacts must not hold us.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise Unreadable("not-a-file", "not a regular file")
+            while chunk := file.read(CHUNK):
+                yield chunk
+
+    def _by_download(self, repo: Any, info: Any) -> Iterator[bytes]:
+        listed = _listed_size(info)
+        with self.scratch.room(self.scratch.budget if listed is None else listed) as folder:
+            # A name of our own: what the store calls the file never becomes a local path.
+            target = folder / "download"
+            repo._download_file(info.path, str(target))
+            with target.open("rb", buffering=0) as file:
+                while chunk := file.read(CHUNK):
+                    yield chunk
 
 
 @dataclass(frozen=True)
@@ -96,7 +148,7 @@ class FileReader:
         notes: list[Secret | Gap] = []
         try:
             repo = repository(location)
-            walked = _walk(repo, "", notes, (place, local_path(location)))
+            walked = walk(repo, "", notes, (place, local_path(location)))
             listed = sorted(walked, key=lambda info: str(info.path))
         except Exception as error:
             return [], [Gap(place, "not-listed", f"listing failed: {type(error).__name__}")]
@@ -111,57 +163,26 @@ class FileReader:
         where = f"{place}/{info.path}"
         digest, size, observer = hashlib.sha256(), 0, self.observe(where)
         try:
-            for chunk in self._chunks(repo, location, info):
+            for chunk in FileBytes(self.roots, self.scratch).chunks(repo, location, info):
                 digest.update(chunk)
                 observer.update(chunk)
                 size += len(chunk)
                 self.progress(len(chunk))
-                if info.file_size is not None and size > int(info.file_size):
-                    break  # what grows while it is read need never end
-            if info.file_size is not None and size != int(info.file_size):
-                raise _Unreadable("changed", f"listed with {info.file_size} bytes, read {size}")
-        except _Unreadable as error:
+        except Unreadable as error:
             return [], [Gap(where, error.code, error.reason)]
         except Exception as error:
             reason = f"listed, but could not be read: {type(error).__name__}"
             return [], [Gap(where, "unreadable", reason)]
         return [Artifact(info.path, size, digest.hexdigest())], list(observer.finish())
 
-    def _chunks(self, repo: Any, location: str, info: Any) -> Iterator[bytes]:
-        if ".." in info.path.split("/") or info.path.startswith("/"):
-            raise _Unreadable("unsafe-path", "the name leads out of the artifact root")
-        folder = local_path(location)
-        if folder is not None:
-            return self._in_place(folder / info.path)
-        if _streams(repo):
-            return _over_http(repo, info.path)
-        return self._by_download(repo, info)
 
-    def _in_place(self, path: Path) -> Iterator[bytes]:
-        if not self.roots.allow(path.as_uri()):
-            raise _Unreadable("location-not-allowed", "a link leads out of the artifact root")
-        # Not blocking: a FIFO among the artifacts must not hold us.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise _Unreadable("not-a-file", "not a regular file")
-            while chunk := file.read(CHUNK):
-                yield chunk
-
-    def _by_download(self, repo: Any, info: Any) -> Iterator[bytes]:
-        size = self.scratch.budget if info.file_size is None else int(info.file_size)
-        with self.scratch.room(size) as folder:
-            # A name of our own: what the store calls the file never becomes a local path.
-            target = folder / "download"
-            repo._download_file(info.path, str(target))
-            with target.open("rb", buffering=0) as file:
-                while chunk := file.read(CHUNK):
-                    yield chunk
-
-
-def _walk(
+def walk(
     repo: Any, path: str, notes: list[Secret | Gap], at: tuple[str, Path | None]
 ) -> Iterator[Any]:
+    """Every file below a path; what is not followed goes to the notes.
+
+    `at` is the name of the place, for the notes, and its folder where it is on this machine.
+    """
     place, folder = at
     for info in repo.list_artifacts(path or None):
         if not info.is_dir:
@@ -174,10 +195,16 @@ def _walk(
             notes.append(Gap(f"{place}/{info.path}", "not-listed", f"over {DEPTH} folders deep"))
         elif len(info.path) > len(path) and info.path.startswith(path):
             try:
-                yield from _walk(repo, info.path, notes, at)
+                yield from walk(repo, info.path, notes, at)
             except Exception as error:
                 reason = f"listing failed: {type(error).__name__}"
                 notes.append(Gap(f"{place}/{info.path}", "not-listed", reason))
+
+
+def _listed_size(info: Any) -> int | None:
+    # Azure ML lists every file with -1 bytes.
+    unknown = info.file_size is None or int(info.file_size) < 0
+    return None if unknown else int(info.file_size)
 
 
 def _streams(repo: Any) -> bool:

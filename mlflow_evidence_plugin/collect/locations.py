@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 _DATABASES = ("sqlite",)
+_VERSION, _VERSIONS = re.compile(r"/mlflow/v[12]\.0/"), ("/mlflow/v1.0/", "/mlflow/v2.0/")
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ class Roots:
             return cls(tuple((beside / name).as_uri() for name in ("mlruns", "mlartifacts")))
         if parts.scheme in ("", "file"):
             return cls((Path(_local(tracking_uri) or ".").absolute().as_uri(),))
+        if parts.scheme == "azureml":
+            # One workspace; its artifacts' URIs may name another version of the same interface.
+            return cls(tuple(_VERSION.sub(v, tracking_uri, count=1) for v in _VERSIONS))
         return cls(())
 
     def allow(self, uri: str) -> bool:

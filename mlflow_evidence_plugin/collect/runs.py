@@ -10,6 +10,7 @@ from typing import Any
 
 from ..snapshot import Dataset, Gap, LoggedModel, Metric, RunSnapshot, Secret, Series
 from .artifacts import FileReader
+from .versions import versions_of_run
 
 PARENT_TAG = "mlflow.parentRunId"
 CONTEXT_TAG = "mlflow.data.context"
@@ -99,13 +100,7 @@ class RunReader:
         ]
 
     def _versions(self, run_id: str) -> list[tuple[str, str]]:
-        found, token = [], None
-        while True:
-            page = self.client.search_model_versions(f"run_id='{run_id}'", page_token=token)
-            found += [(one.name, str(one.version)) for one in page]
-            token = page.token
-            if not token:
-                return sorted(found)
+        return sorted((one.name, str(one.version)) for one in versions_of_run(self.client, run_id))
 
 
 def series_of(key: str, points: list[Any]) -> tuple[Series, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +14,7 @@ from ..snapshot import RunSnapshot, VersionSnapshot
 from .artifacts import FileReader, Observe, Progress, Scratch
 from .locations import Roots
 from .runs import RunReader
-from .versions import read_version
+from .versions import read_version, versions_of_run
 
 READERS = 8
 """Reads of one capture that are under way side by side."""
@@ -21,6 +22,16 @@ READERS = 8
 _MISSING = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "ENDPOINT_NOT_FOUND")
 _REFUSED = ("PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED")
 _MALFORMED = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
+
+
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """A model version as the registry has it now. `stage` is None where it is in none."""
+
+    model: str
+    version: str
+    stage: str | None
+    aliases: tuple[str, ...]
 
 
 class MlflowStore:
@@ -99,6 +110,27 @@ class MlflowStore:
                     ) from error
                 raise
 
+    def stage_holder(self, name: str, stage: str) -> tuple[str, int]:
+        """The newest version in one of the registry's legacy stages, as `holder` does; NotFound."""
+        with asked(f"stage {stage} of model {name}"):
+            found = self.client.get_latest_versions(name, [stage])
+            if any(one.name != name or not one.version for one in found):
+                raise ValueError("another model was answered")
+        if not found:
+            said = f"no version of model {name} is in the stage {stage}"
+            raise NotFound(said, "give it an alias or a stage in the registry")
+        newest = max(found, key=lambda one: int(one.version))
+        return str(newest.version), int(newest.creation_timestamp or 0)
+
+    def versions_of(self, run_id: str) -> list[RegisteredVersion]:
+        """The model versions that were made from a run, as the registry has them now."""
+        with asked(f"the model versions of run {run_id}"):
+            found = [one for one in versions_of_run(self.client, run_id) if one.run_id == run_id]
+            # A search leaves out who holds which alias: the model itself knows.
+            names = {one.name for one in found}
+            held = {name: self.client.get_registered_model(name).aliases or {} for name in names}
+            return [_registered(one, held[one.name]) for one in found]
+
     def run(self, run_id: str, observe: Observe, progress: Progress) -> RunSnapshot:
         """Everything about one run. What cannot be read is a gap; an unknown run is NotFound."""
         with ThreadPoolExecutor(self.readers, "collect") as pool:
@@ -107,7 +139,7 @@ class MlflowStore:
                 found = self.client.get_run(run_id)
                 if found.info.run_id != run_id:
                     raise ValueError("another run was answered")
-            return RunReader(self.client, pool, files, self._repository).read(found)
+            return RunReader(self.client, pool, files, self.repository).read(found)
 
     def version(
         self, name: str, version: str, observe: Observe, progress: Progress
@@ -125,9 +157,10 @@ class MlflowStore:
                 run = None  # said as a gap below: the version outlived its run
         with ThreadPoolExecutor(self.readers, "collect") as pool:
             files = FileReader(self.roots, observe, self._scratch, pool, progress)
-            return read_version(self.client, files, self._repository, found, run)
+            return read_version(self.client, files, self.repository, found, run)
 
-    def _repository(self, uri: str) -> Any:
+    def repository(self, uri: str) -> Any:
+        """MLflow's client for the artifacts at a location; ask the roots first."""
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         return get_artifact_repository(uri)
@@ -153,6 +186,13 @@ def asked(what: str) -> Iterator[None]:
             f"{what} could not be read from the tracking store ({type(error).__name__})",
             "see that the tracking server runs and answers; then try again",
         ) from error
+
+
+def _registered(version: Any, held: Mapping[str, Any]) -> RegisteredVersion:
+    stage = None if version.current_stage in (None, "None") else str(version.current_stage)
+    number = str(version.version)
+    aliases = tuple(sorted(alias for alias, holder in held.items() if str(holder) == number))
+    return RegisteredVersion(version.name, number, stage, aliases)
 
 
 def _code(error: Exception) -> str:

@@ -51,6 +51,17 @@ def read_version(
     )
 
 
+def versions_of_run(client: Any, run_id: str) -> list[Any]:
+    """MLflow's `ModelVersion`s that were made from a run."""
+    found, token = [], None
+    while True:
+        page = client.search_model_versions(f"run_id='{run_id}'", page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
+
+
 def _location(client: Any, found: Any) -> str:
     location = str(client.get_model_version_download_uri(found.name, found.version))
     if location.startswith("models:/m-"):

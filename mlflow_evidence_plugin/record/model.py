@@ -52,6 +52,10 @@ class Record:
         found: dict[str, Any] = self.document.get(section, {}).get("facts", {})
         return found
 
+    def values(self, section: str) -> dict[str, Any]:
+        """Values of a section by name; empty when it is absent."""
+        return {name: one["value"] for name, one in self.facts(section).items()}
+
     def value(self, section: str, name: str) -> Any:
         """The value of one fact, or None."""
         return self.facts(section).get(name, {}).get("value")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,15 +20,18 @@ from ..scan import TextObserver, masked
 from ..signing import SigningKey, sign
 from ..snapshot import RunSnapshot, Snapshot, VersionSnapshot
 from ..statements import PAYLOAD_TYPE, RELEASE_EVIDENCE, release_statement
-from ..storage import Bundles, Capture, Captures, Database, Principal
-from ..storage.bundles import matches
+from ..storage import Bundles, Capture, Captured, Captures, Database, Principal
 from ..storage.captures import ACCEPTED
+from ..storage.search import matches
 
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)
 ATTEMPTS = 4
 """How often a capture is tried while the store or the database is away."""
+
+BACKOFF = timedelta(seconds=2)
+"""The pause before the second try; before each further one it is twice as long."""
 
 SERIES = "text/csv; charset=utf-8; header=absent"
 _MAY_PASS = (StoreUnavailable, StorageUnavailable)
@@ -69,8 +73,12 @@ class Capturing:
     key: SigningKey
     now: Clock
 
-    def accept(self, request: CaptureRequest, caller: Principal) -> Capture:
-        """Take an order. NotFound, before MLflow is asked, for a model that is not the caller's."""
+    def accept(self, request: CaptureRequest, caller: Principal, key: str | None = None) -> Capture:
+        """Take an order, or find the one that stands for it already.
+
+        NotFound, before MLflow is asked, for a model that is not the caller's. KeyReused when
+        the idempotency key came with another order.
+        """
         request.check()
         if request.model and not caller.sees_model(request.model):
             raise NotFound(f"the tracking store has no model {request.model}", "check the name")
@@ -83,13 +91,17 @@ class Capturing:
             attempts=0,
             accepted_at=rfc3339(self.now()),
         )
-        self.captures.accept(order)
-        return order
+        return self.captures.accept(order, key)
 
-    def perform(self, capture_id: str, progress: Progress = lambda _: None) -> Capture:
-        """Carry an order out. It ends done, failed with a reason, or accepted to be tried again."""
+    def perform(
+        self, capture_id: str, progress: Progress = lambda _: None, patient: bool = False
+    ) -> Capture:
+        """Carry an order out. It ends done, failed with a reason, or accepted to be tried again.
+
+        The patient leave one alone that pauses before it is tried again.
+        """
         now = self.now()
-        order = self.captures.claim(capture_id, rfc3339(now), rfc3339(now + LEASE))
+        order = self.captures.claim(capture_id, rfc3339(now), rfc3339(now + LEASE), patient)
         if order is None:
             return self.captures.get(capture_id)
         try:
@@ -139,15 +151,15 @@ class Capturing:
         envelope = sign(release_statement(record), PAYLOAD_TYPE, self.key)
         at = rfc3339(self.now())
         with self.database.writing() as transaction:
-            self.bundles.add(
-                transaction, record, {RELEASE_EVIDENCE: envelope}, texts, (at, order.principal)
-            )
+            captured = Captured(record, {RELEASE_EVIDENCE: envelope}, texts, at, order.principal)
+            self.bundles.add(transaction, [captured])
             self.captures.done(transaction, order, record.digest, at)
 
     def _give_up(self, order: Capture, error: EvidenceError) -> None:
         told = (error.code, error.detail, error.mend)
         if isinstance(error, _MAY_PASS) and order.attempts < ATTEMPTS:
-            self.captures.release(order, told)
+            pause = BACKOFF * 2 ** (order.attempts - 1) * random.uniform(1, 1.5)  # noqa: S311
+            self.captures.release(order, told, rfc3339(self.now() + pause))
         else:
             self.captures.failed(order, told, rfc3339(self.now()))
 

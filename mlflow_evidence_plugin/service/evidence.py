@@ -12,15 +12,29 @@ from ..policy import Baseline, Case, Decision, Environment, Policy, denial, eval
 from ..policy.decision import baselines_of, read_decision, refuse, rfc3339
 from ..record import Record, Subject, read
 from ..record.facts import moment
-from ..storage import Capture, Decisions, Filters, Principal, StoredBundle, Tokens
+from ..render.exhibit import Exhibit
+from ..storage import (
+    Capture,
+    Decisions,
+    Filters,
+    Page,
+    Principal,
+    StoredBundle,
+    Tokens,
+)
 from .capture import CaptureRequest, Capturing
+from .lineage import RunModels, models_of
+
+ALIAS, STAGE = "alias", "stage"
+"""What leads to a version of a model; stages are MLflow's older way."""
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """An alias, the version that held it, and when we looked."""
+    """An alias or a stage, the version that held it, and when we looked."""
 
-    alias: str
+    kind: str
+    name: str
     version: str
     resolved_at: str
     created: int = 0
@@ -28,7 +42,7 @@ class Resolved:
     @property
     def shown(self) -> dict[str, str]:
         """What a caller is told of it."""
-        return {"alias": self.alias, "version": self.version, "resolved_at": self.resolved_at}
+        return {self.kind: self.name, "version": self.version, "resolved_at": self.resolved_at}
 
 
 @dataclass(frozen=True)
@@ -45,9 +59,11 @@ class Evidence:
         """Whose token it is; Unauthorized."""
         return self.tokens.authenticate(token, rfc3339(self.now()))
 
-    def capture(self, request: CaptureRequest, caller: Principal) -> Capture:
-        """Take an order to capture."""
-        return self.capturing.accept(request, caller)
+    def capture(
+        self, request: CaptureRequest, caller: Principal, key: str | None = None
+    ) -> Capture:
+        """Take an order to capture; `key` is the caller's idempotency key."""
+        return self.capturing.accept(request, caller, key)
 
     def capture_state(self, capture_id: str, caller: Principal) -> Capture:
         """How an order went; NotFound for somebody else's."""
@@ -81,27 +97,63 @@ class Evidence:
             raise _no_evidence(subject)
         return found
 
-    def of_alias(self, model: str, alias: str, caller: Principal) -> tuple[StoredBundle, Resolved]:
-        """The newest evidence of the version that holds an alias now; NotFound."""
-        at = self.resolve(model, alias, caller)
+    def of_alias(
+        self, model: str, alias: str, caller: Principal, kind: str = ALIAS
+    ) -> tuple[StoredBundle, Resolved]:
+        """The newest evidence of the version that holds an alias, or a stage, now; NotFound."""
+        at = self.resolve(model, alias, caller, kind)
         found = self.of_version(model, at.version, caller)
         if not _same(read(found.body), at.created):
             raise _no_evidence(f"{found.subject} as it is now: it was made again")
         return found, at
 
-    def resolve(self, model: str, alias: str, caller: Principal) -> Resolved:
+    def resolve(self, model: str, alias: str, caller: Principal, kind: str = ALIAS) -> Resolved:
         """The version that holds an alias now; NotFound before MLflow is asked if it is foreign."""
         if not caller.sees_model(model):
             raise NotFound(f"the tracking store has no model {model}", "check the name")
-        version, created = self.capturing.store.holder(model, alias)
-        return Resolved(alias, version, rfc3339(self.now()), created)
+        store = self.capturing.store
+        holder = store.holder if kind == ALIAS else store.stage_holder
+        version, created = holder(model, alias)
+        return Resolved(kind, alias, version, rfc3339(self.now()), created)
 
-    def search(
-        self, filters: Filters, caller: Principal, before: int | None, limit: int
-    ) -> list[Any]:
-        """The newest observations that the caller may see."""
-        bundles = self.capturing.bundles
-        return bundles.search(filters, caller.experiments, caller.models, before, limit)
+    def models_of(self, run_id: str, caller: Principal) -> RunModels:
+        """The model versions that came from a run; NotFound for a run that is not the caller's."""
+        parts = (self.capturing.store, self.capturing.bundles)
+        return models_of(*parts, run_id, caller, self.now())
+
+    def search(self, filters: Filters, caller: Principal, cursor: str | None, limit: int) -> Page:
+        """The newest bundles that match and that the caller may see."""
+        return self.capturing.bundles.search(filters, caller.view, cursor, limit)
+
+    def verdicts(self, digest: str, caller: Principal) -> list[dict[str, Any]]:
+        """The newest decision on a record in each environment; NotFound as for its bundle."""
+        self.bundle(digest, caller)
+        return self.decisions.of_record(digest)
+
+    def exhibit(
+        self, bundle: StoredBundle, caller: Principal, resolved: Resolved | None = None
+    ) -> Exhibit:
+        """A bundle with all that is shown beside it, for a renderer."""
+        return Exhibit(
+            bundle.document(resolved.shown if resolved else None),
+            self.verdicts(bundle.digest, caller),
+            self.series,
+            rfc3339(self.now()),
+        )
+
+    def series(self, digest: str) -> bytes | None:
+        """The kept lines of a metric's history, or None, for who has been shown its bundle."""
+        try:
+            return self.capturing.bundles.material(digest)[1]
+        except NotFound:
+            return None
+
+    def material(self, digest: str, sha256: str, caller: Principal) -> tuple[str, bytes]:
+        """The media type and bytes of something that a record names by digest; NotFound."""
+        record = read(self.bundle(digest, caller).body)
+        if all(series["digest"] != sha256 for series in record.values("history").values()):
+            raise NotFound(f"the record names no kept material with the digest {sha256}")
+        return self.capturing.bundles.material(sha256)
 
     def decide(
         self,
@@ -136,18 +188,20 @@ class Evidence:
         environment: str | None,
         caller: Principal,
         pinned: tuple[str | None, str | None] = (None, None),
+        kind: str = ALIAS,
     ) -> tuple[Decision, str]:
-        """The verdict on the version that holds an alias now, and when that was looked up.
+        """The verdict on the version that holds an alias, or a stage, now, and when we looked.
 
         Where the store is away the alias cannot be resolved, and the verdict is a denial.
         """
         model, alias = subject
         try:
-            found = self.resolve(model, alias, caller)
+            found = self.resolve(model, alias, caller, kind)
         except (StoreUnavailable, StoreRefused) as error:
             asked = self._policy().environment(environment)
             unknown = Subject(self.capturing.store_id, model=model, version=f"@{alias}")
-            why = _reason("alias-unresolved", error.detail, f"alias {alias} resolved", error.mend)
+            asked_for = f"{kind} {alias} resolved"
+            why = _reason("alias-unresolved", error.detail, asked_for, error.mend)
             denied = denial(self._policy().digest, asked.name, unknown, "failed", [why], self.now())
             return denied, denied.evaluated_at
         decision = self.decide((model, found.version), environment, caller, pinned)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import threading
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cachetools import LRUCache, TTLCache
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from ..errors import NotFound
 from ..record import Record, digest_of
-from .database import Database, insert_new
+from . import listings, tables
+from .database import Database, insert_digests, insert_new
+from .search import Filters, Page, View, search
 from .tables import materials, observations, records, statements
 
 KEPT_BYTES = 16 << 20
@@ -53,12 +54,14 @@ class StoredBundle:
 
 
 @dataclass(frozen=True)
-class Filters:
-    """What a search may ask for; None asks for nothing."""
+class Captured:
+    """A record to keep: its envelopes by predicate type, its texts by media type, when, by whom."""
 
-    run_id: str | None = None
-    model: str | None = None
-    version: str | None = None
+    record: Record
+    envelopes: Mapping[str, bytes] = field(repr=False)
+    texts: Sequence[tuple[str, bytes]] = field(repr=False)
+    at: str
+    by: str
 
 
 class Bundles:
@@ -73,43 +76,19 @@ class Bundles:
         )
         self._lock = threading.Lock()
 
-    def add(
-        self,
-        connection: Connection,
-        record: Record,
-        envelopes: Mapping[str, bytes],
-        texts: Sequence[tuple[str, bytes]],
-        seen: tuple[str, str],
-    ) -> None:
-        """Keep a record, its envelopes by predicate type, its materials by media type.
+    def add(self, connection: Connection, captured: Sequence[Captured]) -> None:
+        """Keep what was captured; of a record that is there already, that it was seen again.
 
-        `seen` is when it was captured and by whom. Nothing of it is kept if the transaction of
-        `connection` fails.
+        Nothing of it is kept if the transaction of `connection` fails.
         """
-        at, by = seen
-        new = not self.known(connection, record.digest)
-        if new:
-            insert_new(connection, records, [_row(record, at)])
-            insert_new(
-                connection, statements, [_statement(record, e, at) for e in envelopes.items()]
-            )
-            insert_new(connection, materials, [_material(*text) for text in texts])
-        values = {
-            "store": record.subject.store,
-            "subject": record.subject.name,
-            "record_digest": record.digest,
-            "run_id": record.run_id,
-            "model": record.subject.model,
-            "experiment": record.experiment,
-            "captured_at": at,
-            "captured_by": by,
-        }
-        connection.execute(observations.insert().values(values))
-
-    def known(self, connection: Connection, digest: str) -> bool:
-        """Whether the record is there already."""
-        found = connection.execute(select(records.c.digest).where(records.c.digest == digest))
-        return found.first() is not None
+        new = insert_digests(connection, records, [_row(one) for one in captured])
+        first = list(
+            {one.record.digest: one for one in captured if one.record.digest in new}.values()
+        )
+        insert_new(connection, statements, [row for one in first for row in _statements(one)])
+        insert_new(connection, materials, [row for one in first for row in _materials(one)])
+        listings.keep(connection, [(one.record, one.at) for one in first])
+        connection.execute(observations.insert(), [_observation(one) for one in captured])
 
     def get(self, digest: str) -> StoredBundle:
         """The bundle of a record; NotFound. A statement that arrives shows within a second."""
@@ -117,7 +96,8 @@ class Bundles:
             found = self._bundles.get(digest)
         if found is None:
             with self.database.reading() as connection:
-                rows = connection.execute(_BY_DIGEST, {"digest": digest}).all()
+                asked = {"store": self.store, "digest": digest}
+                rows = connection.execute(_BY_DIGEST, asked).all()
                 if not rows:
                     raise NotFound(f"there is no evidence with the digest {digest}")
                 found = self._bundle(connection, rows)
@@ -156,67 +136,18 @@ class Bundles:
             record.created_at,
         )
 
-    def search(
-        self,
-        filters: Filters,
-        experiments: Sequence[str],
-        models: Sequence[str],
-        before: int | None,
-        limit: int,
-    ) -> list[Any]:
-        """The newest observations that match, newest first: rows of `observations`.
-
-        `experiments` and `models` are the globs that the caller may see; `before` is the sequence
-        number that the last page ended with.
-        """
-        found: list[Any] = []
+    def search(self, filters: Filters, view: View, cursor: str | None, limit: int) -> Page:
+        """The newest bundles that match, each once. BadInput for a cursor of another search."""
         with self.database.reading() as connection:
-            while len(found) < limit:
-                page = connection.execute(_page(self.store, filters, before, limit)).all()
-                globs = (experiments, models)
-                found += [row for row in page if visible(row.model, row.experiment, *globs)]
-                if len(page) < limit:
-                    break
-                before = page[-1].seq
-        return found[:limit]
+            return search(connection, self.store, filters, view, cursor, limit)
 
-    def material(self, digest: str) -> bytes:
-        """The bytes of a material; NotFound."""
+    def material(self, digest: str) -> tuple[str, bytes]:
+        """The media type and the bytes of a material; NotFound."""
         with self.database.reading() as connection:
             row = connection.execute(select(materials).where(materials.c.digest == digest)).first()
         if row is None:
             raise NotFound(f"there is no material with the digest {digest}")
-        return zlib.decompress(row.deflated)
-
-
-def matches(name: str | None, globs: Sequence[str]) -> bool:
-    """Whether a name lies in one of the globs. Case counts."""
-    return name is not None and any(fnmatch.fnmatchcase(name, glob) for glob in globs)
-
-
-def visible(
-    model: str | None, experiment: str | None, experiments: Sequence[str], models: Sequence[str]
-) -> bool:
-    """Whether the globs cover its model, and its run's experiment if it has one."""
-    if model and experiment is None:
-        return matches(model, models)
-    return (not model or matches(model, models)) and matches(experiment, experiments)
-
-
-def _page(store: str, filters: Filters, before: int | None, limit: int) -> Select[Any]:
-    query = select(observations).where(observations.c.store == store)
-    query = query.order_by(observations.c.seq.desc()).limit(limit)
-    if before is not None:
-        query = query.where(observations.c.seq < before)
-    if filters.model and filters.version:
-        query = query.where(observations.c.subject == f"models/{filters.model}/{filters.version}")
-    elif filters.model:
-        query = query.where(observations.c.model == filters.model)
-    elif filters.version:
-        query = query.where(observations.c.subject.endswith(f"/{filters.version}", autoescape=True))
-    if filters.run_id:
-        query = query.where(observations.c.run_id == filters.run_id)
-    return query
+        return row.media_type, zlib.decompress(row.deflated)
 
 
 _RECORD = select(
@@ -230,7 +161,12 @@ _RECORD = select(
 _STATEMENTS = select(statements.c.record_digest, statements.c.envelope).order_by(
     statements.c.digest
 )
-_BY_DIGEST = _STATEMENTS.where(statements.c.record_digest == bindparam("digest"))
+_BY_DIGEST = _STATEMENTS.join(
+    tables.listings, tables.listings.c.record_digest == statements.c.record_digest
+).where(
+    statements.c.record_digest == bindparam("digest"),
+    tables.listings.c.store == bindparam("store"),
+)
 _LATEST = _STATEMENTS.where(
     statements.c.record_digest
     == select(observations.c.record_digest)
@@ -244,38 +180,49 @@ _LATEST = _STATEMENTS.where(
 )
 
 
-def _row(record: Record, at: str) -> dict[str, Any]:
+def _row(of: Captured) -> dict[str, Any]:
     return {
-        "digest": record.digest,
-        "subject": record.subject.name,
-        "run_id": record.run_id,
-        "model": record.subject.model,
-        "version": record.subject.version,
-        "experiment": record.experiment,
-        "release_digest": record.release,
-        "body": record.data,
-        "created_at": at,
+        "digest": of.record.digest,
+        "subject": of.record.subject.name,
+        "run_id": of.record.run_id,
+        "model": of.record.subject.model,
+        "version": of.record.subject.version,
+        "experiment": of.record.experiment,
+        "release_digest": of.record.release,
+        "body": of.record.data,
+        "created_at": of.at,
     }
 
 
-def _statement(record: Record, envelope: tuple[str, bytes], at: str) -> dict[str, Any]:
-    predicate_type, data = envelope
+def _statements(of: Captured) -> Iterator[dict[str, Any]]:
+    for predicate_type, data in of.envelopes.items():
+        yield {
+            "digest": digest_of(data),
+            "record_digest": of.record.digest,
+            "predicate_type": predicate_type,
+            "envelope": data,
+            "created_at": of.at,
+        }
+
+
+def _materials(of: Captured) -> Iterator[dict[str, Any]]:
+    for media_type, text in of.texts:
+        yield {
+            "digest": digest_of(text),
+            "media_type": media_type,
+            "size": len(text),
+            "deflated": zlib.compress(text, 1),
+        }
+
+
+def _observation(of: Captured) -> dict[str, Any]:
     return {
-        "digest": digest_of(data),
-        "record_digest": record.digest,
-        "predicate_type": predicate_type,
-        "envelope": data,
-        "created_at": at,
+        "store": of.record.subject.store,
+        "subject": of.record.subject.name,
+        "record_digest": of.record.digest,
+        "run_id": of.record.run_id,
+        "model": of.record.subject.model,
+        "experiment": of.record.experiment,
+        "captured_at": of.at,
+        "captured_by": of.by,
     }
-
-
-def _material(media_type: str, text: bytes) -> dict[str, Any]:
-    return {
-        "digest": digest_of(text),
-        "media_type": media_type,
-        "size": len(text),
-        "deflated": zlib.compress(text, 1),
-    }
-
-
-__all__ = ["Bundles", "Filters", "StoredBundle", "matches", "visible"]

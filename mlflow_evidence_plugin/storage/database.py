@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, create_engine, event, inspect, make_url
+from sqlalchemy import URL, Connection, Table, create_engine, event, inspect, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from ..errors import BadConfig, SchemaTooNew, StorageUnavailable
+from ..errors import BadConfig, SchemaTooNew, SchemaTooOld, StorageUnavailable
+
+_MIGRATING = 0x6D6C65  # names our advisory lock on PostgreSQL
 
 
 class Database:
@@ -20,7 +23,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         try:
-            self.url = make_url(url)
+            self.url = _with_driver(make_url(url))
             if self.url.get_backend_name() == "sqlite" and self.url.database:
                 Path(self.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.engine = create_engine(self.url, **_options(self.url.get_backend_name()))
@@ -54,27 +57,30 @@ class Database:
         """Bring the schema up to date. SchemaTooNew when a newer version wrote it."""
         from alembic import command
 
-        self.check_not_newer()
+        from .listings import restore
+
         with self.writing() as connection:
-            config = _alembic()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            if connection.dialect.name == "postgresql":
+                # One at a time: several replicas may start at once.
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
+            schema = _schema(connection)
+            if schema.now != schema.head:
+                config = _alembic()
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+                restore(connection)
 
-    def check_not_newer(self) -> None:
-        """Refuse a schema that this version does not know: it could lose what it cannot see."""
-        from alembic.migration import MigrationContext
-        from alembic.script import ScriptDirectory
-
+    def check(self) -> str:
+        """The schema's revision. SchemaTooNew or SchemaTooOld unless it is this version's."""
         with self.reading() as connection:
-            if not inspect(connection).has_table("alembic_version"):
-                return
-            now = MigrationContext.configure(connection).get_current_revision()
-        known = {one.revision for one in ScriptDirectory.from_config(_alembic()).walk_revisions()}
-        if now is not None and now not in known:
-            raise SchemaTooNew(
-                f"the database has schema {now}, which this version does not know",
-                "run the version of the service that wrote it, or a newer one",
+            schema = _schema(connection)
+        if schema.now != schema.head:
+            raise SchemaTooOld(
+                f"the database has {f'schema {schema.now}' if schema.now else 'no schema yet'}, "
+                f"and this version needs {schema.head}",
+                "run: mlflow-evidence db upgrade",
             )
+        return schema.head
 
     def ping(self) -> None:
         """StorageUnavailable unless the database answers."""
@@ -86,13 +92,50 @@ class Database:
         self.engine.dispose()
 
 
-def insert_new(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Insert the rows whose primary key is not there yet: what has a digest is never rewritten."""
-    rows = list(rows)
+def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert the rows whose key is not there yet: what has a digest is never rewritten."""
+    if rows:
+        connection.execute(_insert(connection, table), rows)
+
+
+def insert_digests(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
+) -> set[str]:
+    """The same for rows with a `digest`: the digests of those that were new."""
     if not rows:
-        return
+        return set()
+    insert = _insert(connection, table).returning(table.c.digest)
+    return set(connection.execute(insert, rows).scalars())
+
+
+def _insert(connection: Connection, table: Table) -> Any:
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
+    return dialect.insert(table).on_conflict_do_nothing()
+
+
+@dataclass(frozen=True)
+class _Schema:
+    now: str | None
+    head: str
+
+
+def _schema(connection: Connection) -> _Schema:
+    """The revision that the database has, and the one that this version makes.
+
+    SchemaTooNew for one that this version does not know: it could lose what it cannot see.
+    """
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory.from_config(_alembic())
+    there = inspect(connection).has_table("alembic_version")
+    now = MigrationContext.configure(connection).get_current_revision() if there else None
+    if now is not None and now not in {one.revision for one in scripts.walk_revisions()}:
+        raise SchemaTooNew(
+            f"the database has schema {now}, which this version does not know",
+            "run the version of the service that wrote it, or a newer one",
+        )
+    return _Schema(now, scripts.get_current_head() or "")
 
 
 @contextmanager
@@ -107,10 +150,26 @@ def _guarded() -> Iterator[None]:
         ) from error
 
 
+def postgres_dsn(url: str) -> str | None:
+    """What the PostgreSQL driver itself takes, for others who share the database; else None."""
+    made = _with_driver(make_url(url))
+    if made.get_backend_name() != "postgresql":
+        return None
+    return made.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _with_driver(url: URL) -> URL:
+    """`postgresql://`, as every provider writes it, is meant for psycopg 3."""
+    known = url.drivername in ("postgres", "postgresql")
+    return url.set(drivername="postgresql+psycopg") if known else url
+
+
 def _options(backend: str) -> dict[str, Any]:
     if backend == "sqlite":
         return {"connect_args": {"timeout": 30}}
-    return {"pool_size": 10, "max_overflow": 5, "pool_pre_ping": True}
+    # A server that is gone must cost seconds, not the minutes of TCP's own patience.
+    patience = {"connect_timeout": 5, "tcp_user_timeout": 20_000, "keepalives_idle": 30}
+    return {"pool_size": 10, "max_overflow": 5, "pool_pre_ping": True, "connect_args": patience}
 
 
 def _embedded(connection: Any, _: object) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    Uuid,
 )
 
 metadata = MetaData()
@@ -69,8 +70,44 @@ observations = Table(
     Column("captured_at", TIME, nullable=False),
     Column("captured_by", Text, nullable=False),
     Index("ix_observations_subject", "store", "subject", "seq"),
-    Index("ix_observations_run", "store", "run_id", "seq"),
-    Index("ix_observations_model", "store", "model", "seq"),
+)
+
+# What a search reads: made from the tables above, and made anew from them where it is missing.
+# An id begins with the milliseconds of the first capture, so that ids sort as times do.
+listings = Table(
+    "listings",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("store", Text, nullable=False),
+    Column("record_digest", ForeignKey("records.digest"), nullable=False, unique=True),
+    Column("subject", Text, nullable=False),
+    Column("run_id", Text),
+    Column("model", Text),
+    Column("version", Text),
+    Column("experiment", Text),
+    Column("owner", Text),
+    Column("ticket", Text),
+    Column("captured_at", TIME, nullable=False),
+    Index("ix_listings_store", "store", "id"),
+)
+
+# An inverted index: a label is the digest of one thing by which a bundle can be found.
+labels = Table(
+    "labels",
+    metadata,
+    Column("label", Uuid, primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("id", ForeignKey("listings.id"), primary_key=True),
+    Column("environment", Text, primary_key=True),
+    Column("status", String(10), nullable=False),
+    Column("evaluated_at", TIME, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 captures = Table(
@@ -92,7 +129,20 @@ captures = Table(
     Column("error_code", Text),
     Column("error_detail", Text),
     Column("error_mend", Text),
+    Column("fingerprint", String(64)),
     Index("ix_captures_state", "state", "accepted_at"),
+    Index("ix_captures_fingerprint", "fingerprint", "state"),
+)
+
+# Idempotency keys: which order a caller's key stands for.
+requests = Table(
+    "requests",
+    metadata,
+    Column("principal", Text, primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("capture_id", String(32), nullable=False),
+    Column("created_at", TIME, nullable=False, index=True),
 )
 
 policies = Table(
@@ -107,13 +157,14 @@ decisions = Table(
     metadata,
     Column("seq", _SEQUENCE, primary_key=True, autoincrement=True),
     Column("digest", DIGEST, nullable=False, unique=True),
+    Column("store", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("environment", Text, nullable=False),
     Column("record_digest", ForeignKey("records.digest"), nullable=False, index=True),
     Column("policy_digest", ForeignKey("policies.digest"), nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("evaluated_at", TIME, nullable=False),
-    Index("ix_decisions_subject", "subject", "environment", "seq"),
+    Index("ix_decisions_subject", "store", "subject", "environment", "seq"),
 )
 
 tokens = Table(

@@ -15,8 +15,8 @@ from cachetools import TTLCache
 from sqlalchemy import bindparam, select, update
 
 from ..errors import BadInput, NotFound, Unauthorized
-from .bundles import matches, visible
 from .database import Database
+from .search import View, matches
 from .tables import tokens
 
 SCOPES = ("evidence:read", "capture", "approve", "ingest", "policy", "admin")
@@ -41,7 +41,12 @@ class Principal:
 
     def sees(self, model: str | None, experiment: str | None) -> bool:
         """Whether evidence is the caller's: its model, and its run's experiment if it has one."""
-        return visible(model, experiment, self.experiments, self.models)
+        return self.view.shows(model, experiment)
+
+    @property
+    def view(self) -> View:
+        """What a search shows to it."""
+        return View(self.experiments, self.models)
 
     def sees_model(self, name: str | None) -> bool:
         """Whether a model's name lies in the token's globs."""

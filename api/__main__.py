@@ -30,6 +30,8 @@ def main(
     ctx: click.Context, host: str, port: int, web_workers: int, threads: int, captures: int
 ) -> None:
     """Serve evidence: the web side and the worker that captures, on this machine."""
+    # The first process of a container ignores what it has no handler for, while it still loads.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     ctx.obj = {"bind": f"{host}:{port}", "workers": web_workers, "threads": threads}
     ctx.obj["captures"] = captures
     if ctx.invoked_subcommand is None:
@@ -51,10 +53,11 @@ def prepare_command() -> None:
 @click.pass_obj
 def web(options: dict[str, str | int]) -> None:
     """The web side alone."""
+    build(Settings.read())  # what hinders the start is said in a line, before gunicorn's traceback
     command = [sys.executable, "-m", "gunicorn", "api.wsgi:app", "--worker-class", "gthread"]
     for name in ("bind", "workers", "threads"):
         command += [f"--{name}", str(options[name])]
-    command += ["--access-logfile", "-", "--access-logformat", "%(m)s %({raw_uri}e)s %(s)s %(M)sms"]
+    command += ["--logger-class", "api.logs.GunicornLogger"]
     # Room for the longest names that the contract allows, percent-encoded.
     command += ["--limit-request-line", "8190"]
     command += ["--graceful-timeout", str(GRACE), "--keep-alive", "5", "--no-control-socket"]
@@ -65,8 +68,10 @@ def web(options: dict[str, str | int]) -> None:
 @click.pass_obj
 def worker(options: dict[str, int]) -> None:
     """The worker alone."""
+    from .logs import configure
     from .tasks import work
 
+    configure()
     settings = Settings.read()
     work(settings, build(settings).capturing, options["captures"])
 
@@ -80,10 +85,6 @@ def _prepared() -> Settings:
 
 def _supervise() -> int:
     """Run both parts; when one ends, end the other, and report."""
-    parts = [
-        subprocess.Popen([sys.executable, "-m", "api", *sys.argv[1:], part])
-        for part in ("web", "worker")
-    ]
     asked = False
 
     def stop(_: int, __: FrameType | None) -> None:
@@ -91,7 +92,11 @@ def _supervise() -> int:
         asked = True
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+        signal.signal(number, stop)  # before there is anything that would have to be ended
+    parts = [
+        subprocess.Popen([sys.executable, "-m", "api", *sys.argv[1:], part])
+        for part in ("web", "worker")
+    ]
     while not asked and all(part.poll() is None for part in parts):
         time.sleep(0.2)
     for part in parts:

@@ -11,7 +11,7 @@ from werkzeug.exceptions import BadRequest
 
 from mlflow_evidence_plugin.service import Evidence
 
-from . import errors
+from . import errors, pages, tracing
 from .auth import SERVICE
 from .contract import SETTINGS
 from .resources import bundles, captures, docs, health, models, runs
@@ -31,6 +31,7 @@ def create_app(evidence: Evidence | None, enqueue: Enqueue = lambda _: None) -> 
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions[SERVICE] = evidence
     app.extensions["enqueue"] = enqueue
+    tracing.install(app)
     app.before_request(_unambiguous)
     api = Api(app)
     api.DEFAULT_ERROR_RESPONSE_NAME = None  # each status is documented where it is answered
@@ -40,6 +41,7 @@ def create_app(evidence: Evidence | None, enqueue: Enqueue = lambda _: None) -> 
     api.register_blueprint(health.bp)
     app.register_blueprint(docs.bp)
     app.register_blueprint(docs.ui)
+    pages.install(app, errors.http_problem)
     return app
 
 

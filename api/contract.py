@@ -48,6 +48,7 @@ PROBLEMS = {
     401: "No token, or one that is not valid",
     403: "The token lacks the scope",
     404: "Not there, or not the caller's",
+    406: "None of the formats that the request accepts is served",
     409: "Denied",
     413: "The body is too large",
     422: "Well-formed, but not as described",

@@ -13,6 +13,8 @@ from werkzeug.exceptions import HTTPException
 from mlflow_evidence_plugin import errors
 from mlflow_evidence_plugin.errors import EvidenceError
 
+from .tracing import request_id
+
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
@@ -25,6 +27,7 @@ STATUS: dict[type[EvidenceError], int] = {
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
     errors.Conflict: 409,
+    errors.KeyReused: 422,
     errors.StoreUnavailable: 503,
     errors.StoreRefused: 502,
     errors.StorageUnavailable: 503,
@@ -43,6 +46,8 @@ def problem(status: int, code: str, detail: str, mend: str = "", **more: Any) ->
     }
     if mend:
         document["mend"] = mend
+    if known := request_id():
+        document["request_id"] = known
     response = Response(json.dumps(document | more), status, mimetype=MEDIA_TYPE)
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="mlflow-evidence"'
@@ -64,7 +69,7 @@ def status_of_code(code: str | None) -> int:
 def install(app: Flask) -> None:
     """Answer every error of the application as a problem."""
     app.register_error_handler(EvidenceError, _ours)
-    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(HTTPException, http_problem)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -72,7 +77,8 @@ def _ours(error: EvidenceError) -> Response:
     return problem(status_of(error), error.code, error.detail, error.mend)
 
 
-def _http(error: HTTPException) -> Response:
+def http_problem(error: HTTPException) -> Response:
+    """What the framework refuses, as a problem."""
     status = error.code or 500
     code = HTTPStatus(status).phrase.lower().replace(" ", "-")
     wrong = getattr(error, "data", {}).get("messages")

@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
-import random
+import logging
+import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
-from huey import SqliteHuey, crontab
+from huey import PostgresHuey, SqliteHuey, crontab
+from psycopg import OperationalError
+from psycopg.errors import UniqueViolation
 
+from mlflow_evidence_plugin.errors import EvidenceError
 from mlflow_evidence_plugin.policy.decision import rfc3339
 from mlflow_evidence_plugin.service import Capturing
 from mlflow_evidence_plugin.settings import Settings
+from mlflow_evidence_plugin.storage.database import postgres_dsn
 
-BACKOFF = 2.0
-"""Seconds before the second try; each further one waits twice as long."""
+log = logging.getLogger(__name__)
 
 IDLE = 0.2
 """Seconds that an idle worker sleeps at the most before it looks again."""
 
+AWAY = 2.0
+"""Seconds that it sleeps at the most before it looks again for a queue that cannot be reached."""
+
+KEYS_KEPT = timedelta(hours=24)
+"""How long an idempotency key stands for its order."""
+
 
 def queue(settings: Settings) -> Any:
-    """The embedded queue, in a file beside the database."""
+    """In the database, where machines share it (PostgreSQL); else in a file beside it."""
+    dsn = postgres_dsn(settings.database_url)
+    if dsn:
+        # Its tables are made when it opens. "If not exists" does not hold for two at once: who
+        # comes second there finds them the next time.
+        with suppress(UniqueViolation):
+            return PostgresHuey("evidence", dsn=dsn, results=False)
+        return PostgresHuey("evidence", dsn=dsn, results=False)
     return SqliteHuey("evidence", filename=str(settings.home / "queue.db"), results=False)
 
 
@@ -35,16 +54,22 @@ def work(settings: Settings, capturing: Capturing, workers: int) -> None:
     enqueue = _tasks(huey, capturing)
 
     def sweep() -> None:
-        for capture_id in capturing.captures.unfinished(rfc3339(capturing.now())):
+        now = capturing.now()
+        capturing.captures.forget_keys(rfc3339(now - KEYS_KEPT))
+        if huey.pending_count():
+            return  # the queue lives, and what it holds comes first
+        for capture_id in capturing.captures.unfinished(rfc3339(now)):
             enqueue(capture_id)
 
     huey.periodic_task(crontab(minute="*"), name="sweep")(sweep)
     sweep()
+    for part in ("Worker", "Scheduler"):
+        logging.getLogger(f"huey.consumer.{part}").addFilter(_briefly)
     consumer = huey.create_consumer(
         workers=workers,
         worker_type="thread",
         initial_delay=IDLE / 4,
-        max_delay=IDLE,
+        max_delay=AWAY if huey.storage.blocking else IDLE,  # who blocks sleeps only when it fails
         graceful_signal="TERM",  # end the capture at hand, then stop
     )
     consumer.run()
@@ -57,12 +82,30 @@ def _tasks(huey: Any, capturing: Capturing | None) -> Callable[[str], None]:
     def capture(capture_id: str) -> None:
         if capturing is None:
             return
-        order = capturing.perform(capture_id)
-        if not order.ended and order.attempts:
-            pause = BACKOFF * 2 ** (order.attempts - 1) * random.uniform(1, 1.5)  # noqa: S311
-            capture.schedule((capture_id,), delay=pause)
+        try:
+            order = capturing.perform(capture_id, patient=True)
+        except EvidenceError as error:  # the order is kept, and found again by the sweep
+            log.warning("capture %s could not be brought to an end: %s", capture_id, error.detail)
+            return
+        if not order.ended and order.lease_until:
+            # Whoever asked for it however often: not before its pause or another's lease is over.
+            free_at = datetime.fromisoformat(order.lease_until.replace("Z", "+00:00"))
+            pause = (free_at - capturing.now()).total_seconds()
+            capture.schedule((capture_id,), delay=max(pause, 0))
 
     def enqueue(capture_id: str) -> None:
-        capture(capture_id)
+        with suppress(OperationalError):
+            capture(capture_id)
+            return
+        capture(capture_id)  # the connection was cut since its last use: there is a new one now
 
     return enqueue
+
+
+def _briefly(record: logging.LogRecord) -> bool:
+    """Say of a queue that cannot be reached that it is so, each time, without a traceback."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, OperationalError | sqlite3.OperationalError):
+        record.msg, record.args = f"{record.getMessage()} ({type(error).__name__})", ()
+        record.exc_info = None
+    return True

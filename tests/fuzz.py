@@ -13,10 +13,10 @@ from pathlib import Path
 
 import yaml
 
-from tests.conftest import POLICY, Maker
 from tests.contract.checked import contract
 from tests.faults.processes import running
 from tests.servers import mlflow_server
+from tests.world import POLICY, Maker
 
 CHECKS = (
     "not_a_server_error",

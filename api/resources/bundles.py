@@ -13,9 +13,15 @@ from mlflow_evidence_plugin.storage import Filters, StoredBundle
 
 from ..auth import SECURITY, caller, requires, service
 from ..contract import Blueprint, problems
-from ..schemas import BundlePage, BundleSchema, SearchArgs
+from ..negotiation import JSON, accepted, rendered, renderings
+from ..schemas import BundlePage, SearchArgs
 
 bp = Blueprint("bundles", __name__, description="Signed evidence, by digest")
+
+KEPT = {
+    "description": "The bytes, whose SHA-256 is the digest",
+    "content": {"text/csv": {"schema": {"type": "string"}}},
+}
 
 
 @bp.get("/bundles")
@@ -27,19 +33,17 @@ bp = Blueprint("bundles", __name__, description="Signed evidence, by digest")
 def search(args: dict[str, Any]) -> Response:
     """The newest evidence first; a `Link` header leads to the next page."""
     limit, cursor = args.pop("limit"), args.pop("cursor", None)
-    before = int(cursor) if cursor else None
-    rows = service().search(Filters(**args), caller(), before, limit)
-    following = str(rows[-1].seq) if len(rows) == limit else None
-    response = jsonify(BundlePage().dump({"items": rows, "next": following}))
-    if following:
-        query = urlencode({**args, "limit": limit, "cursor": following})
+    page = service().search(Filters(**args), caller(), cursor, limit)
+    response = jsonify(BundlePage().dump({"items": page.items, "next": page.next}))
+    if page.next:
+        query = urlencode({**args, "limit": limit, "cursor": page.next})
         response.headers["Link"] = f'<{request.path}?{query}>; rel="next"'
     return response
 
 
 @bp.get("/bundles/<string(maxlength=80):digest>")
 @bp.doc(security=SECURITY)
-@bp.response(200, BundleSchema)
+@renderings(bp)
 @bp.alt_response(304, description="Unchanged", success=True)
 @problems(bp, 400, 401, 403, 404, 500, 503)
 @requires("evidence:read")
@@ -48,12 +52,36 @@ def show(digest: str) -> Response:
     return answer(service().bundle(digest, caller()))
 
 
+@bp.get("/bundles/<string(maxlength=80):digest>/materials/<string(maxlength=80):sha256>")
+@bp.doc(security=SECURITY, responses={"200": KEPT, "304": {"description": "Unchanged"}})
+@problems(bp, 400, 401, 403, 404, 500, 503)
+@requires("evidence:read")
+def material(digest: str, sha256: str) -> Response:
+    """What the record names by digest and the service keeps: a metric's whole history."""
+    media_type, data = service().material(digest, sha256, caller())
+    response = Response(data, content_type=media_type)
+    response.set_etag(sha256)
+    response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.make_conditional(request)
+    return response
+
+
 def answer(bundle: StoredBundle, resolved: Resolved | None = None) -> Response:
-    """A bundle as a response. Its ETag changes when a statement arrives."""
+    """A bundle as a response, in the format that is accepted.
+
+    The ETag of its own bytes changes when a statement arrives. By an alias it is a weak one, of the
+    version too: the bytes also tell when we looked.
+    """
+    chosen = accepted()
+    if chosen is not JSON:
+        return rendered(chosen, bundle, resolved)
     response = Response(bundle.document(resolved.shown if resolved else None))
     response.mimetype = "application/json"
-    response.set_etag(hashlib.sha256(b"".join(bundle.envelopes)).hexdigest())
+    etag = hashlib.sha256(b"".join(bundle.envelopes)).hexdigest()
+    response.set_etag(f"{etag}-{resolved.version}" if resolved else etag, weak=bool(resolved))
     response.headers["Cache-Control"] = "private, no-cache"
-    if resolved is None and request.if_none_match:
+    response.headers["Vary"] = "Accept"
+    if request.if_none_match:
         response.make_conditional(request)
     return response

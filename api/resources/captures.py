@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Any
 
-from flask import Response, current_app, jsonify
+from flask import Response, current_app, g, jsonify
 
 from mlflow_evidence_plugin.service import CaptureRequest
 from mlflow_evidence_plugin.storage import Capture
@@ -17,7 +17,7 @@ from mlflow_evidence_plugin.storage.captures import FAILED
 from ..auth import SECURITY, caller, requires, service
 from ..contract import Blueprint, problems
 from ..errors import problem, status_of_code
-from ..schemas import CaptureArgs, CaptureSchema, WaitHeaders
+from ..schemas import CaptureArgs, CaptureHeaders, CaptureSchema
 
 log = logging.getLogger(__name__)
 bp = Blueprint("captures", __name__, description="Capture evidence from the tracking store")
@@ -30,16 +30,22 @@ WAIT_LIMIT = 30
 
 @bp.post("/captures")
 @bp.arguments(CaptureArgs)
-@bp.arguments(WaitHeaders, location="headers")
+@bp.arguments(CaptureHeaders, location="headers")
 @bp.doc(security=SECURITY)
 @bp.response(201, CaptureSchema, description="Captured: the evidence is there")
 @bp.alt_response(202, schema=CaptureSchema, description="Accepted: see Location for its state")
 @problems(bp, 400, 401, 403, 404, 413, 422, 500, 502, 503)
 @requires("capture")
 def create(args: dict[str, Any], headers: dict[str, str]) -> Response:
-    """Capture the evidence of a run or of a model version."""
-    order = service().capture(CaptureRequest(**args), caller())
-    _enqueue(order.id)
+    """Capture the evidence of a run or of a model version.
+
+    An order that equals one of yours which nobody has begun is that one, and so is one with the
+    same `Idempotency-Key`.
+    """
+    order = service().capture(CaptureRequest(**args), caller(), headers.get("key"))
+    g.capture = order.id
+    if not order.ended:
+        _enqueue(order.id)
     ended = _wait(order.id, _seconds(headers.get("prefer", "")))
     if ended.state == FAILED:
         status = status_of_code(ended.error_code)

@@ -9,11 +9,13 @@ from flask import Response, request
 
 from mlflow_evidence_plugin.policy import Decision
 from mlflow_evidence_plugin.policy.decision import rfc3339
+from mlflow_evidence_plugin.service.evidence import STAGE as BY_STAGE
 
 from ..auth import SECURITY, caller, requires, service
 from ..contract import Blueprint, problems
 from ..errors import problem
-from ..schemas import BundleSchema, DecisionArgs, DecisionSchema
+from ..negotiation import renderings
+from ..schemas import DecisionArgs, DecisionSchema
 from .bundles import answer
 
 bp = Blueprint("models", __name__, description="Evidence and decisions of model versions")
@@ -21,11 +23,12 @@ bp = Blueprint("models", __name__, description="Evidence and decisions of model 
 MODEL = "/models/<string(maxlength=256):name>"
 VERSION = MODEL + "/versions/<string(maxlength=32):version>"
 ALIAS = MODEL + "/aliases/<string(maxlength=256):alias>"
+STAGE = MODEL + "/stages/<string(maxlength=64):stage>"
 
 
 @bp.get(VERSION + "/evidence")
 @bp.doc(security=SECURITY)
-@bp.response(200, BundleSchema)
+@renderings(bp)
 @bp.alt_response(304, description="Unchanged", success=True)
 @problems(bp, 400, 401, 403, 404, 500, 503)
 @requires("evidence:read")
@@ -36,12 +39,24 @@ def evidence(name: str, version: str) -> Response:
 
 @bp.get(ALIAS + "/evidence")
 @bp.doc(security=SECURITY)
-@bp.response(200, BundleSchema)
+@renderings(bp)
+@bp.alt_response(304, description="The same version, unchanged", success=True)
 @problems(bp, 400, 401, 403, 404, 500, 502, 503)
 @requires("evidence:read")
 def evidence_by_alias(name: str, alias: str) -> Response:
     """Evidence of the version that holds an alias now; `resolved` says which, and when."""
     return answer(*service().of_alias(name, alias, caller()))
+
+
+@bp.get(STAGE + "/evidence")
+@bp.doc(security=SECURITY)
+@renderings(bp)
+@bp.alt_response(304, description="The same version, unchanged", success=True)
+@problems(bp, 400, 401, 403, 404, 500, 502, 503)
+@requires("evidence:read")
+def evidence_by_stage(name: str, stage: str) -> Response:
+    """Evidence of the newest version in one of MLflow's legacy stages, as for an alias."""
+    return answer(*service().of_alias(name, stage, caller(), kind=BY_STAGE))
 
 
 @bp.get(VERSION + "/decision")
@@ -67,6 +82,20 @@ def decision_by_alias(args: dict[str, Any], name: str, alias: str) -> Response:
     """May the version that holds an alias now be released? No, if the store is away."""
     pinned = (args.get("digest"), args.get("policy"))
     found, at = service().decide_alias((name, alias), args.get("environment"), caller(), pinned)
+    return _verdict(found, args["enforce"], at)
+
+
+@bp.get(STAGE + "/decision")
+@bp.arguments(DecisionArgs, location="query")
+@bp.doc(security=SECURITY)
+@bp.response(200, DecisionSchema)
+@problems(bp, 400, 401, 403, 404, 409, 422, 500, 503)
+@requires("evidence:read")
+def decision_by_stage(args: dict[str, Any], name: str, stage: str) -> Response:
+    """May the newest version in a legacy stage be released? No, if the store is away."""
+    pinned = (args.get("digest"), args.get("policy"))
+    asked = ((name, stage), args.get("environment"), caller(), pinned)
+    found, at = service().decide_alias(*asked, kind=BY_STAGE)
     return _verdict(found, args["enforce"], at)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response
 
 from ..auth import SECURITY, caller, requires, service
 from ..contract import Blueprint, problems
-from ..schemas import BundleSchema
+from ..negotiation import renderings
+from ..schemas import RunModelsSchema
 from .bundles import answer
 
 bp = Blueprint("runs", __name__, description="Evidence of runs")
@@ -14,10 +17,22 @@ bp = Blueprint("runs", __name__, description="Evidence of runs")
 
 @bp.get("/runs/<string(maxlength=256):run_id>/evidence")
 @bp.doc(security=SECURITY)
-@bp.response(200, BundleSchema)
+@renderings(bp)
 @bp.alt_response(304, description="Unchanged", success=True)
 @problems(bp, 400, 401, 403, 404, 500, 503)
 @requires("evidence:read")
 def evidence(run_id: str) -> Response:
     """The newest evidence of a run, also after the run was deleted."""
     return answer(service().of_run(run_id, caller()))
+
+
+@bp.get("/runs/<string(maxlength=256):run_id>/models")
+@bp.doc(security=SECURITY)
+@bp.response(200, RunModelsSchema)
+@problems(bp, 400, 401, 403, 404, 500, 502, 503)
+@requires("evidence:read")
+def models(run_id: str) -> dict[str, Any]:
+    """The model versions that were made from a run, now and in the evidence of it."""
+    found = service().models_of(run_id, caller())
+    problem = found.problem and {"code": found.problem.code, "detail": found.problem.detail}
+    return {"items": found.items, "resolved_at": found.resolved_at, "problem": problem}

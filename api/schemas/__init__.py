@@ -1,7 +1,7 @@
 """What comes in and goes out, as marshmallow schemas."""
 
-from .bundles import BundlePage, BundleSchema, SearchArgs
-from .captures import CaptureArgs, CaptureSchema, WaitHeaders
+from .bundles import BundlePage, BundleSchema, RunModelsSchema, SearchArgs
+from .captures import CaptureArgs, CaptureHeaders, CaptureSchema
 from .decisions import DecisionArgs, DecisionSchema
 from .health import HealthSchema
 from .problems import ProblemSchema
@@ -10,11 +10,12 @@ __all__ = [
     "BundlePage",
     "BundleSchema",
     "CaptureArgs",
+    "CaptureHeaders",
     "CaptureSchema",
     "DecisionArgs",
     "DecisionSchema",
     "HealthSchema",
     "ProblemSchema",
+    "RunModelsSchema",
     "SearchArgs",
-    "WaitHeaders",
 ]

@@ -16,13 +16,21 @@ class CaptureArgs(Schema):
     )
 
 
-class WaitHeaders(Schema):
-    """How long the answer may take."""
+class CaptureHeaders(Schema):
+    """How long the answer may take, and which order it is if it is sent again."""
 
     prefer = fields.String(
         data_key="Prefer",
         validate=validate.Length(max=200),
         metadata={"description": "`wait=N`: answer when the capture has ended, within N ≤ 30 s"},
+    )
+    key = fields.String(
+        data_key="Idempotency-Key",
+        validate=validate.Regexp(r"^[\x21-\x7e]{1,255}$"),
+        metadata={
+            "description": "the same key with the same body is the same order, for a day; with "
+            "another body it is an error"
+        },
     )
 
 

@@ -17,5 +17,6 @@ class ProblemSchema(Schema):
     code = fields.String(required=True)
     detail = fields.String(required=True)
     mend = fields.String()
+    request_id = fields.String(metadata={"description": "what the service's log calls it"})
     capture = fields.String(metadata={"description": "the capture that ended so"})
     document = fields.Dict(metadata={"description": "the decision, where a gate was enforced"})

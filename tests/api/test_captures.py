@@ -8,8 +8,8 @@ import pytest
 
 from api.app import create_app
 from tests.api.stores import Listening, Untouchable
-from tests.conftest import FILES, PLANTED, SECRETS
 from tests.contract.checked import Client
+from tests.world import FILES, PLANTED, SECRETS
 
 ONE_SUBJECT = "a capture needs exactly one subject"
 

@@ -112,12 +112,13 @@ def test_what_the_caller_insists_on_must_be_in_force(ask, world, pinned):
 
 
 def test_new_evidence_is_judged_anew(admin, maker):
+    renewed = maker.new_name("renewed")
     run_id = maker.run()
-    path = f"/v1/models/renewed/versions/{maker.version('renewed', run_id)}"
-    admin.capture(model="renewed", version="1")
+    path = f"/v1/models/{renewed}/versions/{maker.version(renewed, run_id)}"
+    admin.capture(model=renewed, version="1")
     before = admin.get(f"{path}/decision?environment=lab").json
     maker.client.set_tag(run_id, "note", "changed")
-    admin.capture(model="renewed", version="1")
+    admin.capture(model=renewed, version="1")
     after = admin.get(f"{path}/decision?environment=lab").json
     assert before["record"] != after["record"]
     assert admin.get(f"{path}/evidence").json["digest"] == after["record"]
@@ -252,7 +253,7 @@ def test_an_expired_decision_is_made_anew(service, tokens, ask, world):
 
 def test_a_changed_policy_decides_anew(service, tokens, ask, world):
     from mlflow_evidence_plugin.policy import parse
-    from tests.conftest import POLICY
+    from tests.world import POLICY
 
     stricter = parse(POLICY.replace("min: 0.9", "min: 0.99").encode())
     client = Client(service.app(policy=stricter), tokens.reader)
@@ -265,31 +266,33 @@ def test_a_changed_policy_decides_anew(service, tokens, ask, world):
 
 def test_a_version_made_again_under_the_same_number_is_another_one(admin, maker):
     """A model that is deleted counts its versions from 1 again; old evidence is not of the new."""
+    reborn = maker.new_name("reborn")
     for auc in (0.99, 0.10):
-        version = maker.version("reborn", maker.run(auc=auc))
-        maker.client.set_registered_model_alias("reborn", "cand", version)
-        path = "/v1/models/reborn/aliases/cand"
+        version = maker.version(reborn, maker.run(auc=auc))
+        maker.client.set_registered_model_alias(reborn, "cand", version)
+        path = f"/v1/models/{reborn}/aliases/cand"
         if auc == 0.99:
             wait = {"Prefer": "wait=30"}
-            admin.post("/v1/captures", json={"model": "reborn", "alias": "cand"}, headers=wait)
+            admin.post("/v1/captures", json={"model": reborn, "alias": "cand"}, headers=wait)
             assert admin.get(f"{path}/decision?environment=lab").json["allowed"] is True
-            maker.client.delete_registered_model("reborn")
+            maker.client.delete_registered_model(reborn)
     denied = admin.get(f"{path}/decision?environment=lab").json
     assert (denied["allowed"], codes(denied)) == (False, ["another-version"])
     assert admin.get(f"{path}/evidence").status_code == 404
 
 
 def test_a_version_whose_files_lie_where_nobody_may_look_is_denied(admin, maker):
+    elsewhere = maker.new_name("elsewhere")
     run_id = maker.run()
-    maker.client.create_registered_model("elsewhere")
-    version = maker.client.create_model_version("elsewhere", "s3://other/x", run_id).version
+    maker.client.create_registered_model(elsewhere)
+    version = maker.client.create_model_version(elsewhere, "s3://other/x", run_id).version
     wait = {"Prefer": "wait=30"}
     done = admin.post(
-        "/v1/captures", json={"model": "elsewhere", "version": str(version)}, headers=wait
+        "/v1/captures", json={"model": elsewhere, "version": str(version)}, headers=wait
     )
     record = admin.get(done.json["bundle"]).json["record"]
     assert [gap["code"] for gap in record["gaps"]] == ["location-not-allowed"]
-    denied = admin.get(f"/v1/models/elsewhere/versions/{version}/decision?environment=lab").json
+    denied = admin.get(f"/v1/models/{elsewhere}/versions/{version}/decision?environment=lab").json
     assert codes(denied) == ["tracked-run"]
 
 

@@ -1,0 +1,68 @@
+"""Logs: one JSON object a line on the standard error, without secrets."""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+import re
+import time
+
+from gunicorn.glogging import Logger
+from pythonjsonlogger.json import JsonFormatter
+
+_SECRETS = (
+    (re.compile(r"\bmle_([0-9a-f]{1,16})_[\w-]+"), r"mle_\1_…"),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+"), r"\1 …"),
+    (re.compile(r"://[^/@\s:\"]*:[^/@\s\"]*@"), "://…@"),
+)
+
+
+class Formatter(JsonFormatter):
+    """JSON lines in UTC. What looks like a token or a password is left out, wherever it stands."""
+
+    converter = staticmethod(time.gmtime)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        line = super().format(record)
+        for secret, instead in _SECRETS:
+            line = secret.sub(instead, line)
+        return line
+
+
+SETTINGS = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {
+            "()": Formatter,
+            "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s",
+            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+            "datefmt": "%Y-%m-%dT%H:%M:%SZ",
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"level": "INFO", "handlers": ["stderr"]},
+    "loggers": {
+        "alembic": {"level": "WARNING"},
+        "huey": {"level": "WARNING"},
+        "matplotlib": {"level": "WARNING"},
+        "mlflow": {"level": "WARNING", "handlers": [], "propagate": True},
+    },
+}
+
+
+def configure() -> None:
+    """Send everything that is logged in this process, warnings too, through the formatter."""
+    logging.config.dictConfig(SETTINGS)
+    logging.captureWarnings(True)
+
+
+class GunicornLogger(Logger):  # type: ignore[misc]
+    """gunicorn's own messages in the same form; requests are logged by the application."""
+
+    def setup(self, cfg: object) -> None:
+        """Leave handlers and form to the root logger."""
+        configure()
+        self.error_log.propagate = True
+        self.error_log.setLevel(logging.INFO)

@@ -1,0 +1,121 @@
+"""The page of one bundle, its charts and its downloads; and the short ways that lead to it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from flask import Response, request
+
+from mlflow_evidence_plugin.errors import NotFound
+from mlflow_evidence_plugin.render.charts import chart
+from mlflow_evidence_plugin.render.formats import RENDERERS
+from mlflow_evidence_plugin.render.html import Picture, csp
+from mlflow_evidence_plugin.render.parts import values
+from mlflow_evidence_plugin.render.shown import Shown
+
+from ..auth import caller, service
+from ..negotiation import content_type
+from .blueprint import bp, page
+from .sessions import signed_in
+
+BUNDLE = "/bundles/<string(maxlength=80):digest>"
+LABELS = {
+    "html": "Single file (HTML)",
+    "markdown": "For a ticket (Markdown)",
+    "json": "Evidence (JSON)",
+    "dsse": "Signed statement (DSSE)",
+    "in-toto": "All statements (in-toto)",
+}
+
+
+@bp.get(BUNDLE)
+@signed_in
+def bundle(digest: str) -> Response:
+    """Everything about one record."""
+    shown = Shown(service().exhibit(service().bundle(digest, caller()), caller()))
+    links = {"downloads": _downloads(digest), "related": _related(shown)}
+    charts = _charts(shown)
+    return page("evidence_page.html", shown=shown, charts=charts, charts_left=0, links=links)
+
+
+@bp.get(BUNDLE + "/metrics.svg")
+@signed_in
+def picture(digest: str) -> Response:
+    """The history of the metric `name`."""
+    history = values(json.loads(service().bundle(digest, caller()).body), "history")
+    figures = history.get(request.args.get("name", ""))
+    drawn = chart(figures["digest"], service().series) if figures else None
+    if drawn is None:
+        raise NotFound("the record has no such metric with a history")
+    return Response(drawn[0], mimetype="image/svg+xml")
+
+
+@bp.get(BUNDLE + "/evidence.<string(maxlength=20):suffix>")
+@signed_in
+def download(digest: str, suffix: str) -> Response:
+    """The bundle as a file, in one of the formats of the table."""
+    chosen = next((one for one in RENDERERS if one.suffix == suffix), None)
+    if chosen is None:
+        raise NotFound(f"evidence does not come as .{suffix}")
+    found = service().bundle(digest, caller())
+    response = Response(
+        chosen.render(service().exhibit(found, caller())), content_type=content_type(chosen)
+    )
+    # The name is ours: a model's name was chosen by a stranger.
+    name = f"evidence-{found.digest.removeprefix('sha256:')[:12]}.{suffix}"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    if chosen.name == "html":
+        response.headers["Content-Security-Policy"] = f"{csp()}; frame-ancestors 'none'"
+    return response
+
+
+@bp.get("/models/<string(maxlength=256):name>/versions/<string(maxlength=32):version>")
+@signed_in
+def of_version(name: str, version: str) -> Response:
+    """The newest evidence of a model version."""
+    return _to(service().of_version(name, version, caller()).digest)
+
+
+@bp.get("/runs/<string(maxlength=256):run_id>")
+@signed_in
+def of_run(run_id: str) -> Response:
+    """The newest evidence of a run."""
+    return _to(service().of_run(run_id, caller()).digest)
+
+
+def _to(digest: str) -> Response:
+    response = Response("", 303)
+    response.headers["Location"] = f"/bundles/{digest}"
+    return response
+
+
+def _downloads(digest: str) -> list[dict[str, str]]:
+    return [
+        {
+            "label": LABELS.get(one.name, one.name),
+            "href": f"/bundles/{digest}/evidence.{one.suffix}",
+        }
+        for one in RENDERERS
+    ]
+
+
+def _related(shown: Shown) -> list[dict[str, str]]:
+    found = []
+    if shown.of_version:
+        more = f"/?model={quote(shown.model, safe='')}"
+        found.append({"label": "All evidence of this model", "href": more})
+    if shown.run_id:
+        more = f"/?run_id={quote(shown.run_id, safe='')}"
+        found.append({"label": "All evidence of this run", "href": more})
+    return found
+
+
+def _charts(shown: Shown) -> list[Picture]:
+    """Where each chart is drawn when somebody scrolls to it."""
+    found: list[dict[str, Any]] = []
+    for name, _, alt in shown.histories:
+        src = f"/bundles/{shown.digest}/metrics.svg?name={quote(name, safe='')}"
+        found.append({"name": name, "alt": alt, "src": src, "caption": "", "lazy": True})
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +13,9 @@ from .errors import BadConfig, EvidenceError, ServiceUnavailable, by_code
 
 TIMEOUT = 10.0
 """Seconds for a connection, and between two parts of an answer."""
+
+PAGE = 500
+"""Bundles asked for at a time."""
 
 
 class EvidenceClient:
@@ -39,14 +43,34 @@ class EvidenceClient:
         """A bundle, by the digest of its record: the bytes that `verify` takes."""
         return self._ask("GET", f"/v1/bundles/{_part(digest)}").content
 
-    def evidence(self, subject: dict[str, str]) -> bytes:
-        """The newest bundle of a subject."""
-        return self._ask("GET", f"/v1/{_path(subject)}/evidence").content
+    def evidence(self, subject: dict[str, str], media_type: str = "application/json") -> bytes:
+        """The newest bundle of a subject, in one of the formats that the service has."""
+        headers = {"Accept": media_type}
+        return self._ask("GET", f"/v1/{_path(subject)}/evidence", headers=headers).content
 
     def decide(self, subject: dict[str, str], environment: str | None) -> dict[str, Any]:
         """The decision on a model version. A denial is an answer, not an error."""
         asked = {"environment": environment} if environment else {}
         return _document(self._ask("GET", f"/v1/{_path(subject)}/decision", params=asked))
+
+    def bundles(self) -> Iterator[dict[str, Any]]:
+        """All evidence that the token may see, the newest first, a page at a time."""
+        cursor: str | None = None
+        seen: set[str] = set()
+        while True:
+            asked = {"limit": PAGE} | ({"cursor": cursor} if cursor else {})
+            answer = self._ask("GET", "/v1/bundles", params=asked)
+            page = _document(answer)
+            items, following = page.get("items"), page.get("next")
+            if not isinstance(items, list) or not all(isinstance(one, dict) for one in items):
+                raise _foreign(answer)
+            yield from items
+            if not following:
+                return
+            cursor = str(following)
+            if cursor in seen:
+                raise _foreign(answer)  # it would never end
+            seen.add(cursor)
 
     def check(self) -> None:
         """An error unless the service answers, and to this token."""

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from ..client import EvidenceClient
 from ..errors import BadConfig, NotInstalled, ServiceUnavailable, by_code
-from .output import hashing
+from ..render.formats import renderer
+from .output import progress
 
 Subject = Mapping[str, str]
 
@@ -25,8 +26,8 @@ class Backend(Protocol):
     def capture(self, subject: Subject) -> dict[str, Any]:
         """Capture, and the bundle that came of it."""
 
-    def show(self, subject: Subject) -> bytes:
-        """The newest bundle of a subject."""
+    def show(self, subject: Subject, form: str = "json") -> bytes:
+        """The newest bundle of a subject, in a format of `RENDERERS`."""
 
     def decide(self, subject: Subject, environment: str | None) -> dict[str, Any]:
         """The decision on a model version."""
@@ -41,17 +42,22 @@ def backend(url: str | None, tracking_uri: str | None) -> Backend:
     return Local(tracking_uri)
 
 
+def token_of(variable: str) -> str:
+    """The token in a variable: on a command line every user of the machine could read it."""
+    token = os.environ.get(variable, "").strip()
+    if not (token.isascii() and token.isprintable()):
+        raise BadConfig(f"{variable} has characters that no token has", "copy it again")
+    if not token:
+        mend = f"set {variable}; the operator makes one: mlflow-evidence token create"
+        raise BadConfig("there is no token for the service", mend)
+    return token
+
+
 class Remote:
     """The service at a URL, with the token of EVIDENCE_TOKEN."""
 
     def __init__(self, url: str) -> None:
-        token = os.environ.get("EVIDENCE_TOKEN", "").strip()
-        if not (token.isascii() and token.isprintable()):
-            raise BadConfig("EVIDENCE_TOKEN has characters that no token has", "copy it again")
-        if not token:
-            mend = "set EVIDENCE_TOKEN; the operator makes one: mlflow-evidence token create"
-            raise BadConfig("there is no token for the service", mend)
-        self._client = EvidenceClient(url, token)
+        self._client = EvidenceClient(url, token_of("EVIDENCE_TOKEN"))
 
     def check(self) -> None:
         """An error unless the service answers, and to this token."""
@@ -73,9 +79,9 @@ class Remote:
         found: dict[str, Any] = json.loads(self._client.bundle(order["digest"]))
         return found
 
-    def show(self, subject: Subject) -> bytes:
-        """The newest bundle of a subject."""
-        return self._client.evidence(dict(subject))
+    def show(self, subject: Subject, form: str = "json") -> bytes:
+        """The newest bundle of a subject, in a format of `RENDERERS`."""
+        return self._client.evidence(dict(subject), renderer(form).media_type)
 
     def decide(self, subject: Subject, environment: str | None) -> dict[str, Any]:
         """The decision on a model version."""
@@ -108,8 +114,8 @@ class Local:
 
         capturing = self._evidence.capturing
         order = self._evidence.capture(CaptureRequest(**subject), self._me)
-        with hashing() as progress:
-            ended = capturing.perform(order.id, progress)
+        with progress("reading and hashing") as advance:
+            ended = capturing.perform(order.id, advance)
         if ended.record_digest is None:
             # Nobody waits to try it again here: what would be retried is told instead.
             kind = by_code(ended.error_code or "")
@@ -119,15 +125,23 @@ class Local:
         )
         return found
 
-    def show(self, subject: Subject) -> bytes:
-        """The newest bundle of a subject."""
+    def show(self, subject: Subject, form: str = "json") -> bytes:
+        """The newest bundle of a subject, in a format of `RENDERERS`."""
+        bundle, resolved = self._newest(subject)
+        exhibit = self._evidence.exhibit(bundle, self._me, resolved)
+        try:
+            return renderer(form).render(exhibit)
+        except ImportError as error:
+            mend = "pip install 'mlflow-evidence-plugin[report]'"
+            raise NotInstalled(f"for {form}, {error.name} is missing", mend) from error
+
+    def _newest(self, subject: Subject) -> tuple[Any, Any]:
         if "run_id" in subject:
-            return self._evidence.of_run(subject["run_id"], self._me).document()
+            return self._evidence.of_run(subject["run_id"], self._me), None
         model = subject["model"]
         if "version" in subject:
-            return self._evidence.of_version(model, subject["version"], self._me).document()
-        bundle, found = self._evidence.of_alias(model, subject["alias"], self._me)
-        return bundle.document(found.shown)
+            return self._evidence.of_version(model, subject["version"], self._me), None
+        return self._evidence.of_alias(model, subject["alias"], self._me)
 
     def decide(self, subject: Subject, environment: str | None) -> dict[str, Any]:
         """The decision on a model version."""

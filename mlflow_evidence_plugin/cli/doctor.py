@@ -12,8 +12,8 @@ import click
 
 from .. import tags
 from ..errors import EvidenceError
-from . import output
-from .main import form_option, place_options
+from .options import output_options, place_options
+from .output import Output
 
 OK, WARN, FAIL, SKIPPED = "ok", "warn", "fail", "skipped"
 GROUPS = ("mlflow.run_context_provider", "mlflow.request_header_provider")
@@ -40,14 +40,13 @@ class Place:
 
 
 @click.command()
-@form_option
+@output_options
 @place_options
-def doctor(form: str, url: str | None, tracking_uri: str | None) -> None:
+def doctor(out: Output, url: str | None, tracking_uri: str | None) -> None:
     """Check the plugin, the tracking store and the service. Exit code 1 if something fails."""
     place = Place(url, tracking_uri or os.environ.get("MLFLOW_TRACKING_URI"))
     checks = [check for look in CHECKS for check in _fenced(look, place)]
-    rows = [(c.name, c.state, c.found + (f"\n  mend: {c.mend}" if c.mend else "")) for c in checks]
-    output.show(form, [vars(check) for check in checks], rows, ("check", "", ""))
+    out.show([vars(check) for check in checks], _rows, ("check", "", ""))
     if any(check.state == FAIL for check in checks):
         sys.exit(1)
 
@@ -132,6 +131,15 @@ CHECKS: tuple[Callable[[Place], Iterator[Check]], ...] = (
     service,
     service_home,
 )
+
+
+def _rows(checks: list[dict[str, str]]) -> list[tuple[str, str, str]]:
+    rows = []
+    for check in checks:
+        rows.append((check["name"], check["state"], check["found"]))
+        if check["mend"]:
+            rows.append(("", "", f"  mend: {check['mend']}"))
+    return rows
 
 
 def _fenced(look: Callable[[Place], Iterator[Check]], place: Place) -> list[Check]:

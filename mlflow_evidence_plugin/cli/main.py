@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,50 +11,11 @@ import click
 
 from .. import errors
 from ..errors import EvidenceError
-from . import output
+from ..render.formats import RENDERERS
+from .exits import DENIED, EXIT, INTERRUPTED, UNEXPECTED, UNVERIFIED, exit_code
+from .options import output_options, place_options
+from .output import Output, tell
 from .subjects import FORMS, SUBJECT
-
-EXIT: dict[type[EvidenceError], int] = {
-    errors.BadSignature: 3,
-    errors.BadEnvelope: 3,
-    errors.BadRecord: 3,
-    errors.NoTrust: 3,
-    errors.NotFound: 4,
-    errors.Unauthorized: 5,
-    errors.Forbidden: 5,
-    errors.StoreRefused: 5,
-    errors.StoreUnavailable: 6,
-    errors.StorageUnavailable: 6,
-    errors.ServiceUnavailable: 6,
-    errors.BadConfig: 7,
-    errors.NoPolicy: 7,
-    errors.SchemaTooNew: 7,
-    errors.NotInstalled: 7,
-    errors.BadInput: 2,
-}
-"""Exit codes by error; 1 is a denial or a failed check, 70 what nobody foresaw."""
-
-DENIED = 1
-UNVERIFIED = 3
-UNEXPECTED = 70
-INTERRUPTED = 130
-
-form_option = click.option(
-    "-o",
-    "--output",
-    "form",
-    type=click.Choice(["json", "table"]),
-    default=output.default_format,
-    show_default="table on a terminal, else json",
-)
-
-
-def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--url` for the service, `--tracking-uri` for a store."""
-    command = click.option("--url", envvar="EVIDENCE_URL", help="The evidence service.")(command)
-    return click.option("--tracking-uri", help="Straight on a tracking store, without a service.")(
-        command
-    )
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -69,26 +29,35 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("subject", type=SUBJECT, metavar="SUBJECT")
-@form_option
+@output_options
 @place_options
-def capture(subject: dict[str, str], form: str, url: str | None, tracking_uri: str | None) -> None:
+def capture(
+    subject: dict[str, str], out: Output, url: str | None, tracking_uri: str | None
+) -> None:
     """Capture the evidence of SUBJECT: runs/ID, models/NAME/VERSION or models/NAME@ALIAS."""
     from ..render import summary_rows
     from .backend import backend
 
     found = backend(url, tracking_uri).capture(subject)
-    output.show(form, found, summary_rows(found), ("", ""))
+    out.show(found, summary_rows)
 
 
 @cli.command()
 @click.argument("subject", type=SUBJECT, metavar="SUBJECT")
-@form_option
+@output_options
 @click.option("--save", type=click.Path(path_type=Path, dir_okay=False), help="Also keep it here.")
+@click.option(
+    "--format",
+    "rendering",
+    type=click.Choice([one.name for one in RENDERERS]),
+    help="The evidence itself in this format, instead of what -o prints.",
+)
 @place_options
 def show(
     subject: dict[str, str],
-    form: str,
+    out: Output,
     save: Path | None,
+    rendering: str | None,
     url: str | None,
     tracking_uri: str | None,
 ) -> None:
@@ -96,22 +65,26 @@ def show(
     from ..render import summary_rows
     from .backend import backend
 
-    data = backend(url, tracking_uri).show(subject)
+    if rendering and out.query:
+        raise click.UsageError("--format prints the evidence whole: --query goes without it")
+    data = backend(url, tracking_uri).show(subject, rendering or "json")
     if save:
         save.write_bytes(data)
-    found = json.loads(data)
-    output.show(form, found, summary_rows(found), ("", ""))
+    if not rendering:
+        out.show(json.loads(data), summary_rows)
+    elif not save:
+        click.echo(data, nl=False)
 
 
 @cli.command()
 @click.argument("subject", type=SUBJECT, metavar="SUBJECT")
 @click.option("-e", "--environment", help="May be left out if the policy has only one.")
-@form_option
+@output_options
 @place_options
 def decide(
     subject: dict[str, str],
     environment: str | None,
-    form: str,
+    out: Output,
     url: str | None,
     tracking_uri: str | None,
 ) -> None:
@@ -122,7 +95,7 @@ def decide(
     if "model" not in subject:
         raise click.UsageError("a decision is about a model version, not a run")
     found = backend(url, tracking_uri).decide(subject, environment)
-    output.show(form, found, decision_rows(found), ("", ""))
+    out.show(found, decision_rows)
     if not found.get("allowed"):
         sys.exit(DENIED)
 
@@ -136,8 +109,8 @@ def decide(
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A public key (PEM) that you trust; got from the operator, not from the evidence.",
 )
-@form_option
-def verify(file: Any, keys: tuple[Path, ...], form: str) -> None:
+@output_options
+def verify(file: Any, keys: tuple[Path, ...], out: Output) -> None:
     """Verify evidence offline. Exit code 0: it holds; 3: it does not."""
     try:
         from ..signing import Keyring
@@ -147,20 +120,14 @@ def verify(file: Any, keys: tuple[Path, ...], form: str) -> None:
         raise errors.NotInstalled(f"to verify, {error.name} is missing", mend) from error
 
     report = verify_bundle(file.read(), Keyring.of(key.read_bytes() for key in keys))
-    rows = [(c.name, "ok" if c.passed else f"FAILED ({c.code})", c.detail) for c in report.checks]
-    rows += [("unproven", "", one) for one in report.unproven]
-    output.show(form, report.document(), rows, ("check", "", ""))
+    out.show(report.document(), _verified_rows, ("check", "", ""))
     if not report.passed:
         sys.exit(UNVERIFIED)
 
 
 def main() -> None:
     """The console script: our errors as two lines and an exit code, never a traceback."""
-    from .doctor import doctor
-    from .token import token
-
-    cli.add_command(doctor)
-    cli.add_command(token)
+    add_commands()
     try:
         sys.exit(cli(standalone_mode=False))
     except click.ClickException as error:
@@ -169,23 +136,38 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     except EvidenceError as error:
-        click.echo(f"error: {error.detail}", err=True)
-        if error.mend:
-            click.echo(f"  mend: {error.mend}", err=True)
+        tell(error.detail, error.mend)
         code = exit_code(error)
     except OSError as error:
         said = error.strerror or type(error).__name__
-        click.echo(f"error: {said}: {error.filename or 'the output'}", err=True)
+        tell(f"{said}: {error.filename or 'the output'}")
         code = UNEXPECTED
     except Exception as error:
-        click.echo(f"error: an unexpected {type(error).__name__}", err=True)
+        tell(f"an unexpected {type(error).__name__}")
         code = UNEXPECTED
     sys.exit(code)
 
 
-def exit_code(error: EvidenceError) -> int:
-    """The exit code of one of our errors."""
-    return next((code for kind, code in EXIT.items() if isinstance(error, kind)), UNEXPECTED)
+def add_commands() -> None:
+    """The groups that live in files of their own; none of them imports mlflow before it runs."""
+    from .completion import completion
+    from .doctor import doctor
+    from .inventory import inventory
+    from .model import model
+    from .operate import db, key
+    from .run import run
+    from .store import store
+    from .token import token
+
+    for command in (doctor, run, model, store, inventory, token, db, key, completion):
+        cli.add_command(command)
+
+
+def _verified_rows(report: dict[str, Any]) -> list[tuple[str, str, str]]:
+    checks = report["checks"]
+    failed = "FAILED ({code})"
+    rows = [(c["name"], "ok" if c["passed"] else failed.format_map(c), c["detail"]) for c in checks]
+    return rows + [("unproven", "", one) for one in report["unproven"]]
 
 
 __all__ = ["EXIT", "FORMS", "cli", "main"]

@@ -1,16 +1,55 @@
-"""What is printed: JSON for programs, a table for people."""
+"""What is printed: JSON for programs, a table for people, tsv for shell scripts."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from ..errors import NotInstalled
+from ..errors import BadInput, NotInstalled
+from .query import Query
+from .text import Row, columns, escaped, json_text, pairs, printable, tsv_lines
+
+FORMS = ("json", "table", "tsv")
+LABELLED = ("", "")
+"""The header of a table of labels and values: none."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """The form that was asked for, and the query that comes before it."""
+
+    form: str
+    query: Query | None = None
+
+    def show(
+        self,
+        document: Any,
+        rows: Callable[[Any], Sequence[Row]] = pairs,
+        header: Row = LABELLED,
+        items: str | None = None,
+    ) -> None:
+        """Print a document, or what the query selects of it.
+
+        `rows` makes the table of the whole document, by default of its names and values; `items`
+        names the part that tsv lists.
+        """
+        if self.query:
+            document = self.query.of(document)
+        if self.form == "json":
+            click.echo(json_text(document))
+        elif self.form == "tsv":
+            whole = self.query or items is None
+            for line in tsv_lines(document if whole else document[items]):
+                click.echo(line)
+        elif self.query:
+            _found(escaped(document))
+        else:
+            _table(rows(escaped(document)), header)
 
 
 def default_format() -> str:
@@ -18,15 +57,23 @@ def default_format() -> str:
     return "table" if sys.stdout and sys.stdout.isatty() and _rich_is_there() else "json"
 
 
-def show(form: str, document: Any, rows: Sequence[Sequence[str]], header: Sequence[str]) -> None:
-    """Print a document as it is, or the rows made of it."""
-    if form == "json":
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
-    else:
+def tell(detail: str, mend: str = "") -> None:
+    """An error, as two lines: what it names may come from strangers too."""
+    click.echo(f"error: {printable(detail)}", err=True)
+    if mend:
+        click.echo(f"  mend: {printable(mend)}", err=True)
+
+
+def _found(document: Any) -> None:
+    header, rows = columns(document)
+    if rows and not header:
+        mend = "select plain values, like --query '[].name', or use -o json"
+        raise BadInput("there is nothing in the answer that a table could show", mend)
+    if rows:
         _table(rows, header)
 
 
-def _table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> None:
+def _table(rows: Sequence[Row], header: Row) -> None:
     if not _rich_is_there():
         mend = "pip install 'mlflow-evidence-plugin[verify]', or use -o json"
         raise NotInstalled("tables need the package rich", mend)
@@ -34,23 +81,19 @@ def _table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    named = any(header)
-    table = Table(*header, box=None, pad_edge=False, header_style="bold", show_header=named)
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(header))
+    for name in header:
+        table.add_column(Text(printable(name)))  # text, never rich's markup
     for row in rows:
-        table.add_row(*(Text(_printable(cell), overflow="fold") for cell in row))
+        table.add_row(*(Text(printable(cell, keep="\n"), overflow="fold") for cell in row))
     console = Console()
     with console.capture() as drawn:
         console.print(table)
     click.echo(drawn.get(), nl=False)  # click says what an ASCII terminal cannot
 
 
-def _printable(cell: str) -> str:
-    """Names and values come from strangers: none of them may steer the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in cell)
-
-
 @contextmanager
-def hashing() -> Iterator[Callable[[int], None]]:
+def progress(doing: str) -> Iterator[Callable[[int], None]]:
     """A progress bar of bytes read, on a terminal; nothing elsewhere."""
     if not (sys.stderr.isatty() and _rich_is_there()):
         yield lambda _: None
@@ -58,10 +101,10 @@ def hashing() -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.progress import DownloadColumn, Progress, SpinnerColumn, TransferSpeedColumn
 
-    columns = (SpinnerColumn(), "reading and hashing", DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("hash", total=None)
-        yield lambda count: progress.advance(task, count)
+    columns = (SpinnerColumn(), doing, DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(doing, total=None)
+        yield lambda count: bar.advance(task, count)
 
 
 def _rich_is_there() -> bool:

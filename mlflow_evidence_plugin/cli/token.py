@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from ..errors import NotInstalled
-from . import output
-from .main import form_option
+from .options import output_options
+from .output import Output
+from .text import cell
 
 
 @click.group()
@@ -47,14 +48,12 @@ def create(
 
 
 @token.command("list")
-@form_option
-def list_tokens(form: str) -> None:
+@output_options
+def list_tokens(out: Output) -> None:
     """Every token, without its secret."""
     tokens, _ = _tokens()
-    found = tokens.list()
     names = ("id", "principal", "scopes", "models", "experiments", "expires_at", "revoked_at")
-    rows = [[_cell(one[name]) for name in names] for one in found]
-    output.show(form, found, rows, names)
+    out.show(tokens.list(), lambda found: [[cell(one[n]) for n in names] for one in found], names)
 
 
 @token.command()
@@ -80,7 +79,3 @@ def _rfc3339(at: Any) -> str:
     from ..policy.decision import rfc3339
 
     return rfc3339(at)
-
-
-def _cell(value: Any) -> str:
-    return " ".join(value) if isinstance(value, list) else str(value or "")

@@ -13,6 +13,7 @@ import pytest
 from werkzeug.serving import make_server
 
 from api.app import create_app
+from mlflow_evidence_plugin.render.formats import RENDERERS
 
 PROGRAM = Path(sys.executable).with_name("mlflow-evidence")
 ROOT = Path(__file__).parents[2]
@@ -223,6 +224,26 @@ def test_against_the_service_a_version_is_captured_shown_and_decided(world, remo
     lab = cli("decide", alias, "-e", "lab", "-o", "json", **remote)
     assert lab.returncode == 0
     assert json.loads(lab.stdout)["allowed"] is True
+
+
+@pytest.mark.parametrize("form", [one.name for one in RENDERERS])
+def test_evidence_is_shown_in_every_format_by_the_service_and_here(
+    world, captured, remote, service, tmp_path, form
+):
+    subject = f"models/credit/{world.v_good}"
+    served = cli("show", subject, "--format", form, **remote)
+    assert served.returncode == 0, served.stderr
+    here = {"EVIDENCE_SERVICE_HOME": str(service.home)}
+    here["EVIDENCE_SERVICE_TRACKING_URI"] = service.settings.tracking_uri
+    kept = cli("show", subject, "--format", form, "--save", str(tmp_path / "file"), **here)
+    assert (kept.returncode, kept.stdout) == (0, ""), kept.stderr
+    assert (tmp_path / "file").read_text("utf-8") == served.stdout
+    assert captured.good in served.stdout or form in ("dsse", "in-toto")
+
+
+def test_a_format_and_a_query_do_not_go_together(remote):
+    done = cli("show", "runs/x", "--format", "json", "--query", "digest", **remote)
+    assert done.returncode == 2 and "--query" in done.stderr
 
 
 @pytest.mark.parametrize(

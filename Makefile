@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(if $(shell command -v uv 2>/dev/null),uv pip install --python $(BIN)/python -q,$(BIN)/python -m pip install -q --disable-pip-version-check)
 LIMITS := -c constraints.txt
+DATABASE ?= sqlite
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: demo serve test bench lint fuzz openapi clean
+.PHONY: demo serve test bench lint fuzz image-check openapi clean
 .DEFAULT_GOAL := help
 
 help:  ## show this
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -23,8 +24,8 @@ $(VENV)/dev.stamp: setup.cfg constraints.txt | $(BIN)/python
 	$(INSTALL) $(LIMITS) -e '.[api,dev]'
 	@touch $@ $(VENV)/run.stamp
 
-demo: $(VENV)/run.stamp  ## the whole product on real parts; writes demo/out/
-	$(BIN)/python -m examples.demo
+demo: $(VENV)/run.stamp  ## the whole product on real parts; writes demo/out/ (DATABASE=postgres)
+	DATABASE=$(DATABASE) $(BIN)/python -m examples.demo
 
 serve: $(VENV)/run.stamp  ## the service on this machine (needs EVIDENCE_SERVICE_TRACKING_URI)
 	$(BIN)/python -m api
@@ -45,6 +46,9 @@ lint: $(VENV)/dev.stamp  ## ruff, mypy --strict, direction of imports
 
 fuzz: $(VENV)/dev.stamp  ## schemathesis against a running service; SECONDS=120
 	$(BIN)/python -m tests.fuzz $(or $(SECONDS),120)
+
+image-check: $(VENV)/dev.stamp  ## build and run the image's file system, without an engine (root)
+	$(BIN)/python -m tests.deploy.replay
 
 openapi: $(VENV)/dev.stamp  ## write openapi.yaml from the service's code
 	$(BIN)/python -m api.contract

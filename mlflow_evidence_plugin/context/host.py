@@ -28,6 +28,8 @@ class Host:
     name: str = ""
     uid: int | None = None
     """None where files have no owner to compare with."""
+    path: tuple[str, ...] = ()
+    """Where Python looks for modules."""
     remembered: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def once(self, key: str, find: Callable[[], T]) -> T:
@@ -45,6 +47,7 @@ def observe() -> Host:
         home=_or_none(lambda: Path.home().resolve()),
         name=_or_none(socket.gethostname) or "",
         uid=_or_none(lambda: os.geteuid()),  # noqa: PLW0108  # Windows has none
+        path=_or_none(lambda: tuple(place for place in sys.path if isinstance(place, str))) or (),
     )
 
 

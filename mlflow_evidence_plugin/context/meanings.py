@@ -35,7 +35,16 @@ MEANINGS: dict[str, tuple[str, str]] = {
     tags.GIT_REMOTE: ("git", "Address of `origin`, without credentials"),
     tags.CI_URL: ("CI", "Page of the CI run, without credentials"),
     tags.CI_RUN: ("CI", "Id of the CI run"),
+    tags.AZUREML_WORKSPACE: (
+        "Azure ML's variables, else the tracking URI's",
+        "The workspace: subscription, resource group and name",
+    ),
+    tags.AZUREML_JOB: ("Azure ML's variables", "The job's page in the studio"),
     tags.IMAGE: ("`EVIDENCE_IMAGE`, else GitLab's runner", "Container image, as it was told to us"),
+    tags.ENV_DIGEST: (
+        "the installed distributions",
+        "SHA-256 of their names and versions, a line `name==version` each",
+    ),
     tags.HOST: ("the operating system", "Name of the machine, container or pod"),
 }
 """Source and meaning by tag, for every tag that a source can give."""

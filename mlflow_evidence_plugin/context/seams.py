@@ -25,6 +25,9 @@ REGISTRY = ("mlflow.tracking._tracking_service.utils", "_tracking_store_registry
 FLUENT = ("mlflow.tracking.fluent", "ActiveRun")
 RESUME = "resume"
 
+MARK = "__evidence__"
+"""On what we wrapped: other libraries wrap the same functions."""
+
 UNKNOWN = "unknown"
 
 WHO = (
@@ -67,15 +70,24 @@ def install() -> None:
 
 
 def _watch(store: Any) -> None:
-    if "create_run" not in vars(store):
-        create = getattr(store, "create_run", None)
-        if create is None:
-            _moved("create_run of the store")
-        else:
-            store.create_run = _creating(create)
+    create = getattr(store, "create_run", None)
+    if create is None:
+        _moved("create_run of the store")
+    elif not _ours(create):
+        store.create_run = _creating(create)
     run = _found(*FLUENT)
-    if run is not None and not hasattr(run.__init__, "__wrapped__"):
+    if run is not None and not _ours(run.__init__):
         run.__init__ = _resuming(run.__init__)
+
+
+def _marked(wrapper: Callable[..., Any]) -> Callable[..., Any]:
+    setattr(wrapper, MARK, True)
+    return wrapper
+
+
+def _ours(function: Any) -> bool:
+    """Whether it is our wrapper, or somebody else's around ours: `wraps` hands the mark on."""
+    return hasattr(function, MARK)
 
 
 def _creating(create: Callable[..., Any]) -> Callable[..., Any]:
@@ -98,7 +110,7 @@ def _creating(create: Callable[..., Any]) -> Callable[..., Any]:
             log.debug("evidence: a created run is not remembered", exc_info=True)
         return run
 
-    return create_run
+    return _marked(create_run)
 
 
 def _process() -> Process:
@@ -138,7 +150,7 @@ def _resuming(begin: Callable[..., None]) -> Callable[..., None]:
             log.debug("evidence: %s", problem, exc_info=True)
             tell(problem)
 
-    return __init__
+    return _marked(__init__)
 
 
 def _stamp(run: Any, mine: Mapping[str, str]) -> None:

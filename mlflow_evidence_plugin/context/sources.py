@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .. import tags
-from . import ci, git, governance, machine
+from . import azureml, ci, distributions, git, governance, machine
 from .admission import refusal
 from .host import Host
 from .notices import log, tell
@@ -37,7 +37,9 @@ SOURCES: tuple[Source, ...] = (
     code,  # before the others: `git status` works while they are asked
     ci.job,
     governance.declared,
+    azureml.job,
     machine.image,
+    distributions.digest,
     machine.hostname,
     git.dirty,  # last: by now it may have finished
 )

@@ -156,3 +156,29 @@ def test_registries_that_are_loaded_again_wrap_nothing_twice(run):
     report(run.info.run_id)
     """
     assert run(script, {"EVIDENCE_OWNER": "jo"}).tags[0]["evidence.owner"] == "jo"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_another_library_that_wraps_the_same_functions_hides_no_run(run, unstamped, store, when):
+    script = f"""
+    import functools, mlflow
+    from mlflow.tracking import fluent
+    def wrap():
+        begin = fluent.ActiveRun.__init__
+        @functools.wraps(begin)
+        def __init__(self, *args, **kwargs):
+            begin(self, *args, **kwargs)
+        fluent.ActiveRun.__init__ = __init__
+    if "{when}" == "after":
+        mlflow.search_experiments()
+    wrap()
+    mlflow.search_experiments()
+    first = fluent.ActiveRun.__init__
+    mlflow.tracking._tracking_service.utils._get_store()
+    assert fluent.ActiveRun.__init__ is first
+    with mlflow.start_run(run_id="{unstamped}"):
+        pass
+    report("{unstamped}")
+    """
+    (found,) = run(script, {**store, "EVIDENCE_OWNER": "jo"}).tags
+    assert (found["evidence.owner"], found["evidence.stamped_by"]) == ("jo", "resume")

@@ -100,7 +100,12 @@ def test_a_bad_value_from_a_source_breaks_no_run(run, server, place, value):
     script = f"{names}\nVALUE = {BAD[value]}\n{BAD_SOURCE}{TRAIN}report(run.info.run_id)"
     (found,) = run(script, env).tags
     ours = {name for name in found if not name.startswith("mlflow.")}
-    assert ours == {"evidence.schema", "evidence.stamped_by", "evidence.host"}
+    assert ours == {
+        "evidence.schema",
+        "evidence.stamped_by",
+        "evidence.env.digest",
+        "evidence.host",
+    }
 
 
 HEADER_VALUES = {

@@ -24,7 +24,9 @@ Evidence about MLflow runs and registered model versions, to be read by people a
 machines.
 
 Errors are problem details (RFC 9457) with a stable `code` and, in `mend`, what to do. Times are
-UTC, RFC 3339. What a token may not see answers as if it were not there.
+UTC, RFC 3339. What a token may not see answers as if it were not there. Every answer has an
+`X-Request-Id` (the caller's, where that is sane) and a `traceparent` (W3C) that goes on with the
+caller's trace.
 """
 
 SETTINGS: dict[str, Any] = {

@@ -129,6 +129,18 @@ def read(data: bytes) -> Record:
     schema.check(document)
     if canonical(document) != data:
         raise BadRecord("the record's bytes are not canonical: they were changed or reformatted")
+    return _record(data, document)
+
+
+def read_kept(data: bytes) -> Record:
+    """Read a record back that was checked when it was kept: a tenth of the time.
+
+    Its digest is made of the bytes, so that changed ones are another record.
+    """
+    return _record(data, loads(data))
+
+
+def _record(data: bytes, document: dict[str, Any]) -> Record:
     stands: dict[str, str] = document["subject"]
     subject = Subject(
         stands["store"], stands.get("run_id"), stands.get("name"), stands.get("version")
@@ -168,4 +180,4 @@ def _gaps(gaps: tuple[Gap, ...]) -> list[dict[str, str]]:
     return [{"place": p, "code": c, "reason": r} for p, c, r in ordered]
 
 
-__all__ = ["Record", "RunSnapshot", "Subject", "read", "record_of", "subject_of"]
+__all__ = ["Record", "RunSnapshot", "Subject", "read", "read_kept", "record_of", "subject_of"]

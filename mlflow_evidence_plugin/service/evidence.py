@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..errors import EvidenceError, NoPolicy, NotFound, StoreRefused, StoreUnavailable
+from ..errors import BadRecord, EvidenceError, NoPolicy, NotFound, StoreRefused, StoreUnavailable
 from ..policy import Baseline, Case, Decision, Environment, Policy, denial, evaluate
 from ..policy.decision import baselines_of, read_decision, refuse, rfc3339
-from ..record import Record, Subject, read
+from ..record import Record, Subject, read_kept
 from ..record.facts import moment
 from ..render.exhibit import Exhibit
 from ..storage import (
@@ -103,7 +103,7 @@ class Evidence:
         """The newest evidence of the version that holds an alias, or a stage, now; NotFound."""
         at = self.resolve(model, alias, caller, kind)
         found = self.of_version(model, at.version, caller)
-        if not _same(read(found.body), at.created):
+        if not _same(_record(found), at.created):
             raise _no_evidence(f"{found.subject} as it is now: it was made again")
         return found, at
 
@@ -150,7 +150,7 @@ class Evidence:
 
     def material(self, digest: str, sha256: str, caller: Principal) -> tuple[str, bytes]:
         """The media type and bytes of something that a record names by digest; NotFound."""
-        record = read(self.bundle(digest, caller).body)
+        record = _record(self.bundle(digest, caller))
         if all(series["digest"] != sha256 for series in record.values("history").values()):
             raise NotFound(f"the record names no kept material with the digest {sha256}")
         return self.capturing.bundles.material(sha256)
@@ -206,7 +206,7 @@ class Evidence:
             return denied, denied.evaluated_at
         decision = self.decide((model, found.version), environment, caller, pinned)
         if decision.record is not None:
-            judged = read(self.capturing.bundles.get(decision.record).body)
+            judged = _record(self.capturing.bundles.get(decision.record))
             if not _same(judged, found.created):
                 mend = "capture it: the model was deleted and made again, and counts from 1 anew"
                 made = f"evidence of a version made {judged.value('version', 'created')}"
@@ -220,7 +220,7 @@ class Evidence:
         return self.policy
 
     def _judge(self, policy: Policy, asked: Environment, stored: StoredBundle) -> Decision:
-        record = read(stored.body)
+        record = _record(stored)
         baselines = {
             alias: self._baseline(record.subject.model or "", alias)
             for alias in asked.baseline_aliases
@@ -249,7 +249,7 @@ class Evidence:
             return Baseline(problem=error.detail)
         try:
             name = Subject("", model=model, version=version).name
-            record = read(self.capturing.bundles.latest(name).body)
+            record = _record(self.capturing.bundles.latest(name))
         except NotFound:
             return Baseline(version)
         return Baseline(version, record if _same(record, created) else None)
@@ -264,6 +264,16 @@ class Evidence:
                 reason = _reason(f"{what}-mismatch", str(have), want, mend)
                 decision = refuse(decision, reason)
         return decision
+
+
+def _record(stored: StoredBundle) -> Record:
+    record = read_kept(stored.body)
+    if record.digest != stored.digest:
+        raise BadRecord(
+            f"the evidence kept as {stored.digest} is not what was captured: its bytes were changed",
+            "restore the database from a backup, and find out who changed it",
+        )
+    return record
 
 
 def _same(record: Record, created: int) -> bool:

@@ -300,3 +300,18 @@ def test_a_parameter_that_stands_twice_is_refused(ask, world):
     answer = ask(world.v_regressed, "&enforce=false&enforce=true")
     assert answer.status_code == 400
     assert "twice" in answer.json["detail"]
+
+
+def test_evidence_that_was_changed_in_the_database_is_judged_by_nobody(admin, maker, evidence):
+    from mlflow_evidence_plugin.storage.tables import records
+
+    changed = maker.new_name("changed")
+    maker.version(changed, maker.run(auc=0.1))
+    digest = admin.capture(model=changed, version="1").json["digest"]
+    with evidence.capturing.database.writing() as connection:
+        body = connection.execute(records.select().where(records.c.digest == digest)).one().body
+        better = body.replace(b'"0.1"', b'"0.9"')
+        assert better != body
+        connection.execute(records.update().where(records.c.digest == digest).values(body=better))
+    refused = admin.get(f"/v1/models/{changed}/versions/1/decision?environment=lab")
+    assert (refused.status_code, refused.json["code"]) == (500, "bad-record")

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from huey import PostgresHuey, SqliteHuey, crontab
@@ -17,7 +18,7 @@ from mlflow_evidence_plugin.errors import EvidenceError
 from mlflow_evidence_plugin.policy.decision import rfc3339
 from mlflow_evidence_plugin.service import Capturing
 from mlflow_evidence_plugin.settings import Settings
-from mlflow_evidence_plugin.storage.database import postgres_dsn
+from mlflow_evidence_plugin.storage.database import PATIENCE, postgres_dsn
 
 log = logging.getLogger(__name__)
 
@@ -38,14 +39,15 @@ def queue(settings: Settings) -> Any:
         # Its tables are made when it opens. "If not exists" does not hold for two at once: who
         # comes second there finds them the next time.
         with suppress(UniqueViolation):
-            return PostgresHuey("evidence", dsn=dsn, results=False)
-        return PostgresHuey("evidence", dsn=dsn, results=False)
+            return PostgresHuey("evidence", dsn=dsn, results=False, **PATIENCE)
+        return PostgresHuey("evidence", dsn=dsn, results=False, **PATIENCE)
     return SqliteHuey("evidence", filename=str(settings.home / "queue.db"), results=False)
 
 
 def enqueuer(settings: Settings) -> Callable[[str], None]:
-    """What the web side needs: hand a capture's id over."""
-    return _tasks(queue(settings), None)
+    """What the web side needs: hand a capture's id over. The queue is opened at the first."""
+    opened = cache(lambda: _tasks(queue(settings), None))
+    return lambda capture_id: opened()(capture_id)
 
 
 def work(settings: Settings, capturing: Capturing, workers: int) -> None:
@@ -56,9 +58,9 @@ def work(settings: Settings, capturing: Capturing, workers: int) -> None:
     def sweep() -> None:
         now = capturing.now()
         capturing.captures.forget_keys(rfc3339(now - KEYS_KEPT))
-        if huey.pending_count():
-            return  # the queue lives, and what it holds comes first
-        for capture_id in capturing.captures.unfinished(rfc3339(now)):
+        # Where the queue lives, what nobody has begun is in it; what a dead worker held is not.
+        lives = huey.pending_count() > 0
+        for capture_id in capturing.captures.unfinished(rfc3339(now), begun=lives):
             enqueue(capture_id)
 
     huey.periodic_task(crontab(minute="*"), name="sweep")(sweep)

@@ -7,4 +7,5 @@ from .app import create_app
 from .tasks import enqueuer
 
 _settings = Settings.read()
-app = create_app(build(_settings), enqueuer(_settings))
+# A process that is replaced while the database is away answers 503 until it is back.
+app = create_app(build(_settings, away=True), enqueuer(_settings))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 
 from .collect import MlflowStore, Roots
-from .errors import BadConfig
+from .errors import BadConfig, StorageUnavailable
 from .policy import Policy, parse
 from .policy.decision import rfc3339
 from .service import Capturing, Evidence
@@ -41,13 +41,20 @@ def prepare(settings: Settings) -> None:
         database.dispose()
 
 
-def build(settings: Settings) -> Evidence:
-    """The service on its parts. Call `prepare` once before."""
+def build(settings: Settings, away: bool = False) -> Evidence:
+    """The service on its parts. Call `prepare` once before.
+
+    StorageUnavailable when the database does not answer, unless it may be `away` for now.
+    """
     settings.need_store()
     for name, value in MLFLOW_CLIENT.items():
         os.environ.setdefault(name, value)
     database = Database(settings.database_url)
-    database.check()
+    try:
+        database.check()
+    except StorageUnavailable:
+        if not away:
+            raise
     roots = (
         Roots(settings.artifact_roots)
         if settings.artifact_roots
@@ -137,15 +144,9 @@ def _key(settings: Settings) -> SigningKey:
 
 def _first_token(settings: Settings, tokens: Tokens) -> None:
     path = settings.home / FIRST_TOKEN
-    if any("admin" in one["scopes"] and not one["revoked_at"] for one in tokens.list()):
+    made = tokens.create_first("first-start", ("evidence:read", "capture", "admin"), rfc3339(now()))
+    if made is None:
         return
-    made = tokens.create(
-        "first-start",
-        ("evidence:read", "capture", "admin"),
-        EVERYTHING,
-        EVERYTHING,
-        rfc3339(now()),
-    )
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         os.fchmod(descriptor, 0o600)

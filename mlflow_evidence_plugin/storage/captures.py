@@ -112,9 +112,13 @@ class Captures:
             query = update(captures).where(_held(order)).values(lease_until=lease_until)
             connection.execute(query)
 
-    def unfinished(self, now: str) -> list[str]:
-        """Ids of orders that nobody works on and that do not pause, oldest first."""
-        query = select(captures.c.id).where(_free(now)).order_by(captures.c.accepted_at)
+    def unfinished(self, now: str, begun: bool = False) -> list[str]:
+        """Ids of orders that nobody works on and that do not pause, oldest first.
+
+        With `begun`, of those alone that somebody worked on until his lease lapsed.
+        """
+        which = _lapsed(now) if begun else _free(now)
+        query = select(captures.c.id).where(which).order_by(captures.c.accepted_at)
         with self.database.reading() as connection:
             return list(connection.execute(query).scalars())
 

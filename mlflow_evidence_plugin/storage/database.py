@@ -15,6 +15,9 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from ..errors import BadConfig, SchemaTooNew, SchemaTooOld, StorageUnavailable
 
+PATIENCE = {"connect_timeout": 5, "tcp_user_timeout": 20_000, "keepalives_idle": 30}
+"""For PostgreSQL: a server that is gone costs seconds, not the minutes of TCP's own patience."""
+
 _MIGRATING = 0x6D6C65  # names our advisory lock on PostgreSQL
 
 
@@ -167,9 +170,7 @@ def _with_driver(url: URL) -> URL:
 def _options(backend: str) -> dict[str, Any]:
     if backend == "sqlite":
         return {"connect_args": {"timeout": 30}}
-    # A server that is gone must cost seconds, not the minutes of TCP's own patience.
-    patience = {"connect_timeout": 5, "tcp_user_timeout": 20_000, "keepalives_idle": 30}
-    return {"pool_size": 10, "max_overflow": 5, "pool_pre_ping": True, "connect_args": patience}
+    return {"pool_size": 10, "max_overflow": 5, "pool_pre_ping": True, "connect_args": PATIENCE}
 
 
 def _embedded(connection: Any, _: object) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cachetools import TTLCache
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from ..errors import BadInput, NotFound, Unauthorized
 from .database import Database
@@ -75,20 +75,19 @@ class Tokens:
         if unknown or not scopes:
             said = f"unknown scope: {', '.join(unknown)}" if unknown else "a token needs a scope"
             raise BadInput(said, f"scopes are {', '.join(SCOPES)}")
-        token_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
-        values = {
-            "id": token_id,
-            "secret_sha256": _sha256(secret),
-            "principal": principal,
-            "scopes": json.dumps(list(scopes)),
-            "experiments": json.dumps(list(experiments)),
-            "models": json.dumps(list(models)),
-            "created_at": now,
-            "expires_at": expires_at,
-        }
         with self.database.writing() as connection:
-            connection.execute(tokens.insert().values(values))
-        return f"{_MARK}_{token_id}_{secret}"
+            return _made(connection, principal, scopes, (experiments, models), now, expires_at)
+
+    def create_first(self, principal: str, scopes: Sequence[str], now: str) -> str | None:
+        """A token that sees everything; None where there is a valid one for `admin` already."""
+        with self.database.writing() as connection:
+            if connection.dialect.name == "postgresql":
+                # Of several that start at once, one makes it.
+                connection.exec_driver_sql("LOCK TABLE tokens IN EXCLUSIVE MODE")
+            valid = select(tokens.c.scopes).where(tokens.c.revoked_at.is_(None))
+            if any("admin" in json.loads(one) for one in connection.execute(valid).scalars()):
+                return None
+            return _made(connection, principal, scopes, (("*",), ("*",)), now, None)
 
     def authenticate(self, token: str, now: str) -> Principal:
         """Whose token it is. Unauthorized, in the same words whatever is wrong with it.
@@ -151,3 +150,26 @@ class Tokens:
 
 def _sha256(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def _made(
+    connection: Connection,
+    principal: str,
+    scopes: Sequence[str],
+    globs: tuple[Sequence[str], Sequence[str]],
+    now: str,
+    expires_at: str | None,
+) -> str:
+    token_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+    values = {
+        "id": token_id,
+        "secret_sha256": _sha256(secret),
+        "principal": principal,
+        "scopes": json.dumps(list(scopes)),
+        "experiments": json.dumps(list(globs[0])),
+        "models": json.dumps(list(globs[1])),
+        "created_at": now,
+        "expires_at": expires_at,
+    }
+    connection.execute(tokens.insert().values(values))
+    return f"{_MARK}_{token_id}_{secret}"

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlflow_evidence_plugin.settings import MLFLOW_CLIENT
 from tests.servers import DIRECT, free_port
 
 CHECKOUT = Path(__file__).parent.parent.parent
@@ -46,7 +47,8 @@ class Running:
 def start(home: Path, *args: str, **env: str) -> subprocess.Popen[bytes]:
     """`python -m api …` in a process group of its own; its log is `home/../<name>.log`."""
     home.parent.mkdir(parents=True, exist_ok=True)
-    said = {f"EVIDENCE_SERVICE_{k}": v for k, v in {"HOME": str(home), **env}.items()}
+    known = {"HOME": str(home), **env}
+    said = {k if k in MLFLOW_CLIENT else f"EVIDENCE_SERVICE_{k}": v for k, v in known.items()}
     mine = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "EVIDENCE_"))}
     with (home.parent / f"{home.name}.log").open("ab") as log:
         return subprocess.Popen(
@@ -104,6 +106,11 @@ def members(process: subprocess.Popen[bytes]) -> list[int]:
         if int(group) == process.pid and state != "Z":
             found.append(int(stat.parent.name))
     return found
+
+
+def command(pid: int) -> list[bytes]:
+    """What a process was started with."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

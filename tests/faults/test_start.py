@@ -16,7 +16,6 @@ from mlflow_evidence_plugin.errors import (
 from mlflow_evidence_plugin.settings import Settings
 from mlflow_evidence_plugin.wiring import build, open_tokens, prepare
 from tests.contract.checked import Client
-from tests.faults.processes import end, start
 
 STORE = "http://127.0.0.1:9"
 POLICIES = {
@@ -177,21 +176,3 @@ def test_a_database_that_goes_away_is_told_and_not_ready(settings):
         assert (answer.status_code, answer.json["code"]) == (503, "storage-unavailable")
         assert answer.headers["Retry-After"]
     assert client.get("/livez").status_code == 200
-
-
-@pytest.mark.parametrize(
-    "part", [(), ("prepare",), ("web",), ("worker",)], ids=lambda p: "".join(p)
-)
-def test_each_part_that_cannot_start_says_why_in_a_line_and_ends(tmp_path, part):
-    (tmp_path / "folder").mkdir()
-    url = f"sqlite:///{tmp_path / 'folder'}"
-    process = start(tmp_path / "home", "--port", "0", *part, TRACKING_URI=STORE, DATABASE_URL=url)
-    try:
-        assert process.wait(40) != 0
-    finally:
-        end(process)
-    said = (tmp_path / "home.log").read_text()
-    assert "the evidence database failed" in said
-    if part != ("web",):
-        assert "mend:" in said
-        assert "Traceback" not in said

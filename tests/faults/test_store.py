@@ -10,10 +10,10 @@ import socket
 import pytest
 
 from mlflow_evidence_plugin.service.capture import ATTEMPTS
-from tests.conftest import Maker
 from tests.contract.checked import Client
 from tests.faults.meddler import Answer, meddling
 from tests.servers import free_port
+from tests.world import Maker
 
 HTML = b"<html><body>Welcome to the proxy of example.org</body></html>"
 SUBJECTS = [

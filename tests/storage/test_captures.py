@@ -94,3 +94,13 @@ def test_a_key_that_comes_many_times_at_once_makes_one_order(database):
         made = pool.map(lambda n: captures.accept(order(id=f"c{n}"), "key").id, range(8))
     assert len(set(made)) == 1
     assert len(captures.unfinished(LATE)) == 1
+
+
+def test_of_what_somebody_began_only_what_lapsed_is_told(database):
+    captures = Captures(database)
+    for number, run in enumerate("abc"):
+        captures.accept(order(id=f"c{number}", run_id=run))
+    captures.claim("c1", EARLY, NOON)
+    captures.claim("c2", EARLY, "2999-01-01T00:00:00.000Z")
+    assert captures.unfinished(LATE, begun=True) == ["c1"]
+    assert captures.unfinished(LATE) == ["c0", "c1"]

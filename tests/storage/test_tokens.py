@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from mlflow_evidence_plugin.errors import Unauthorized
@@ -47,3 +49,13 @@ def test_the_secret_of_a_token_is_not_kept(database):
         kept = repr(connection.execute(table.select()).all())
     assert made.split("_", 2)[1] in kept
     assert made.split("_", 2)[2] not in kept
+
+
+def test_of_many_that_start_at_once_one_makes_the_first_token(database):
+    tokens = Tokens(database)
+    with ThreadPoolExecutor(6) as pool:
+        made = list(pool.map(lambda _: tokens.create_first("x", ("admin",), EARLY), range(6)))
+    (first,) = [one for one in made if one]
+    assert tokens.authenticate(first, NOON).sees_model("anything")
+    tokens.revoke(first.split("_")[1], EARLY)
+    assert tokens.create_first("x", ("admin",), EARLY)

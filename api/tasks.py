@@ -46,8 +46,15 @@ def queue(settings: Settings) -> Any:
 
 def enqueuer(settings: Settings) -> Callable[[str], None]:
     """What the web side needs: hand a capture's id over. The queue is opened at the first."""
-    opened = cache(lambda: _tasks(queue(settings), None))
-    return lambda capture_id: opened()(capture_id)
+
+    @cache
+    def opened() -> Callable[[str], None]:
+        return _tasks(queue(settings), None)
+
+    def enqueue(capture_id: str) -> None:
+        opened()(capture_id)
+
+    return enqueue
 
 
 def work(settings: Settings, capturing: Capturing, workers: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 import traceback
@@ -12,10 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rich.console import Console
-from rich.table import Table
 
 from . import capturing, hashing, memory, serving, training
 from .measure import Row
+from .report import PEERS, report
 
 BENCHES: dict[str, Callable[[Path, bool], list[Row]]] = {
     "training": training.runs,
@@ -25,8 +24,6 @@ BENCHES: dict[str, Callable[[Path, bool], list[Row]]] = {
     "hashing": hashing.bench,
     "memory": memory.bench,
 }
-REPORT = Path(__file__).parent / "out" / "report.json"
-VERDICTS = {True: "[green]met", False: "[bold red]missed", None: ""}
 
 
 def main() -> int:
@@ -49,22 +46,8 @@ def main() -> int:
             crashed = True
             traceback.print_exc()
         console.print(f"{name}: {time.monotonic() - began:.0f} s", style="dim")
-    _report(rows)
+    report(PEERS, rows)
     return int(crashed)
-
-
-def _report(rows: list[Row]) -> None:
-    documents = [row.document() for row in rows]
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps(documents, indent=2, ensure_ascii=False) + "\n")
-    table = Table("what", "ours", "peer", "unit", "ours ÷ peer", "goal", "")
-    for one in documents:
-        figures = (f"{one[key]:,.3f}" for key in ("ours", "peer"))
-        ratio = "" if one["ratio"] is None else f"{one['ratio']:.3f}"
-        table.add_row(
-            one["name"], *figures, one["unit"], ratio, one["goal"] or "–", VERDICTS[one["met"]]
-        )
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
 if __name__ == "__main__":

@@ -113,12 +113,7 @@ def matches(name: str | None, globs: Sequence[str]) -> bool:
 
 
 def search(
-    connection: Connection,
-    store: str,
-    filters: Filters,
-    view: View,
-    cursor: str | None,
-    limit: int,
+    connection: Connection, store: str, filters: Filters, view: View, cursor: str | None, limit: int
 ) -> Page:
     """The newest bundles that match. BadInput for a cursor of another search."""
     before = _position(cursor, store, filters) if cursor else None

@@ -11,6 +11,7 @@ import pytest
 
 from api.pages import evidence as views
 from mlflow_evidence_plugin.render.formats import RENDERERS
+from mlflow_evidence_plugin.service import Evidence
 from tests.api.visitors import NAMES, READ, UNKNOWN, Visitor
 from tests.browser.gallery import HOSTILE, made_run
 from tests.conftest import instant
@@ -212,7 +213,7 @@ def test_an_unexpected_error_tells_nothing_of_its_cause(shown, reader, monkeypat
     def broken(*_):
         raise RuntimeError("secret cause")
 
-    monkeypatch.setattr(views, "exhibit", broken)
+    monkeypatch.setattr(Evidence, "exhibit", broken)
     answer = reader.get(f"/bundles/{shown.run}")
     assert (answer.status_code, answer.mimetype) == (500, "text/html")
     assert "secret cause" not in answer.text

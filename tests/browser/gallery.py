@@ -24,9 +24,10 @@ from mlflow_evidence_plugin.snapshot import (
     Secret,
     VersionSnapshot,
 )
-from tests.conftest import POLICY, Service, serve
+from tests.conftest import Service, serve
 from tests.contract.checked import Client
 from tests.unit import samples
+from tests.world import POLICY
 
 HOSTILE = {
     "script": "<script>alert(1)</script>",

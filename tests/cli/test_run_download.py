@@ -15,8 +15,8 @@ import pytest
 from mlflow_evidence_plugin.collect import MlflowStore
 from tests.cli.conftest import files_below
 from tests.cli.test_destination import HOSTILE
-from tests.conftest import FILES
 from tests.faults.meddler import meddling
+from tests.world import FILES
 
 LISTING = "/mlflow-artifacts/artifacts?"
 
@@ -236,7 +236,12 @@ def test_an_interrupted_download_leaves_whole_files_only(mlflow_url, world, tmp_
         words = ("run", "download", world.good, "--dest", str(out), "--tracking-uri", meddler.url)
         program = Path(sys.executable).with_name("mlflow-evidence")
         running = subprocess.Popen(
-            [program, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [program, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # A shell makes those whom it starts in the background deaf to Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         until = time.monotonic() + 30
         while not list(out.glob(".evidence-*.part")) or not (out / "plots").exists():

@@ -18,9 +18,11 @@ MLFLOW_CLIENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
-"""MLflow's own defaults keep a caller waiting for minutes; we retry whole captures instead."""
+"""MLflow's own defaults keep a caller waiting for minutes, or as long as the server asks for; we
+retry whole captures instead."""
 
 
 @dataclass(frozen=True)

@@ -53,10 +53,10 @@ ORDER = (
     ENV_DIGEST,
     HOST,
 )
-"""Every tag, most important first: a store with little room keeps the head of this list.
+"""Every tag, most important first: a store with little room keeps the head of this list."""
 
-Azure ML allows 50 tags a run, so ours stay at 24.
-"""
+AZUREML_TAGS_MAX = 50
+"""Tags that Azure ML takes for one run; ours stay at 24."""
 
 RESUMED_PREFIX = "evidence.resumed."
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import entry_points, version
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +15,9 @@ from .. import tags
 from ..errors import EvidenceError
 from .options import output_options, place_options
 from .output import Output
+
+if TYPE_CHECKING:
+    from ..collect import MlflowStore
 
 OK, WARN, FAIL, SKIPPED = "ok", "warn", "fail", "skipped"
 GROUPS = ("mlflow.run_context_provider", "mlflow.request_header_provider")
@@ -83,19 +87,35 @@ def governance(_: Place) -> Iterator[Check]:
         yield Check("governance", WARN, f"{problem.subject} {problem.reason}", problem.mend)
 
 
+def azure_ml(place: Place) -> Iterator[Check]:
+    """An Azure ML workspace needs a client of its own, and an identity."""
+    from ..collect import azure
+
+    if not place.tracking_uri or not azure.is_workspace(place.tracking_uri):
+        return
+    yield Check("azure ml client", OK, f"azureml-mlflow {azure.client_version()}")
+    _store(place.tracking_uri)[0].identify()
+    yield Check("azure identity", OK, "found")
+
+
 def tracking_store(place: Place) -> Iterator[Check]:
     """The store answers, to this identity."""
     if not place.tracking_uri:
         yield Check("tracking store", SKIPPED, "none named", "set MLFLOW_TRACKING_URI")
         return
+    store, shown = _store(place.tracking_uri)
+    store.ping()
+    yield Check("tracking store", OK, f"{shown} answers")
+
+
+def _store(tracking_uri: str) -> tuple[MlflowStore, str]:
     from ..collect import MlflowStore, Roots
     from ..settings import MLFLOW_CLIENT, Settings
 
     for name, value in MLFLOW_CLIENT.items():
         os.environ.setdefault(name, value)
-    settings = Settings.read({"MLFLOW_TRACKING_URI": place.tracking_uri})
-    MlflowStore(place.tracking_uri, None, Roots(()), settings.scratch_bytes).ping()
-    yield Check("tracking store", OK, f"{settings.store_id} answers")
+    settings = Settings.read({"MLFLOW_TRACKING_URI": tracking_uri})
+    return MlflowStore(tracking_uri, None, Roots(()), settings.scratch_bytes), settings.store_id
 
 
 def service(place: Place) -> Iterator[Check]:
@@ -127,6 +147,7 @@ def service_home(_: Place) -> Iterator[Check]:
 CHECKS: tuple[Callable[[Place], Iterator[Check]], ...] = (
     plugin,
     governance,
+    azure_ml,
     tracking_store,
     service,
     service_home,

@@ -19,8 +19,9 @@ from urllib.parse import unquote, urlsplit
 from ..errors import BadConfig, BadInput, NotFound, StoreUnavailable
 from ..snapshot import Gap
 from .artifacts import FileBytes, Scratch, Unreadable, walk
+from .asking import asked
 from .locations import local_path
-from .store import MlflowStore, asked
+from .store import MlflowStore
 
 PAGE = 200
 EXPERIMENTS = 500

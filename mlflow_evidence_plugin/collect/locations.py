@@ -9,7 +9,9 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 _DATABASES = ("sqlite",)
-_VERSION, _VERSIONS = re.compile(r"/mlflow/v[12]\.0/"), ("/mlflow/v1.0/", "/mlflow/v2.0/")
+_WORKSPACE = re.compile(r"/mlflow/v[12]\.0(?=/subscriptions/)", re.IGNORECASE)
+_SCOPE_STEPS = 8
+"""Steps of `subscriptions/…/workspaces/NAME`, in which Azure tells no upper case from lower."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class Roots:
         if parts.scheme in ("", "file"):
             return cls((Path(_local(tracking_uri) or ".").absolute().as_uri(),))
         if parts.scheme == "azureml":
-            # One workspace; its artifacts' URIs may name another version of the same interface.
-            return cls(tuple(_VERSION.sub(v, tracking_uri, count=1) for v in _VERSIONS))
+            # The second: files that were registered from somebody's disk, in the same workspace.
+            return cls((tracking_uri.partition("?")[0], "azureml://artifacts/"))
         return cls(())
 
     def allow(self, uri: str) -> bool:
@@ -74,4 +76,10 @@ def _parts(uri: str) -> tuple[str, str, list[str]]:
     steps = [step for step in unquote(parts.path).split("/") if step not in ("", ".")]
     if parts.query or parts.fragment:
         steps.append("..")
+    if parts.scheme.lower() == "azureml" and (workspace := _WORKSPACE.match(parts.path)):
+        # Their client takes the host and the workspace from the tracking URI alone, and the same
+        # workspace goes by several hosts: its region's, its own, and that of a private link.
+        del steps[: workspace[0].count("/")]
+        scope = [step.lower() for step in steps[:_SCOPE_STEPS]]
+        return "azureml", "", scope + steps[_SCOPE_STEPS:]
     return parts.scheme.lower(), parts.netloc.lower(), steps

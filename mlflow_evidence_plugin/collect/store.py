@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ..errors import EvidenceError, NotFound, StoreRefused, StoreUnavailable
+from ..errors import NotFound
 from ..snapshot import RunSnapshot, VersionSnapshot
+from . import azure
 from .artifacts import FileReader, Observe, Progress, Scratch
+from .asking import MALFORMED, asked, code_of
 from .locations import Roots
 from .runs import RunReader
 from .versions import read_version, versions_of_run
 
 READERS = 8
 """Reads of one capture that are under way side by side."""
-
-_MISSING = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "ENDPOINT_NOT_FOUND")
-_REFUSED = ("PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED")
-_MALFORMED = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
 
 
 @dataclass(frozen=True)
@@ -54,6 +51,7 @@ class MlflowStore:
     @cached_property
     def client(self) -> Any:
         """MLflow's client, made at first use: importing mlflow takes a second."""
+        azure.prepare(self.tracking_uri)
         import mlflow
 
         # Some artifact clients read the process-global URI: one store a process.
@@ -62,9 +60,14 @@ class MlflowStore:
             mlflow.set_registry_uri(self.registry_uri)
         return mlflow.MlflowClient(self.tracking_uri, self.registry_uri)
 
+    def identify(self) -> None:
+        """StoreRefused unless this process has an identity to show to the store."""
+        with asked("experiments"):
+            self.client._tracking_client.store.get_host_creds()
+
     def ping(self) -> None:
         """StoreUnavailable or StoreRefused unless the store answers a small question."""
-        with asked("the tracking store"):
+        with asked("experiments"):
             self.client.search_experiments(max_results=1)
 
     def experiment_of(self, run_id: str) -> str:
@@ -103,7 +106,7 @@ class MlflowStore:
                 return str(found.version), int(found.creation_timestamp or 0)
             except Exception as error:
                 # MLflow says "invalid parameter" for an alias that nobody holds.
-                if _code(error) in _MALFORMED:
+                if code_of(error) in MALFORMED:
                     raise NotFound(
                         f"no version of model {name} holds the alias {alias}",
                         "set the alias in the registry, or ask for a version",
@@ -163,29 +166,8 @@ class MlflowStore:
         """MLflow's client for the artifacts at a location; ask the roots first."""
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-        return get_artifact_repository(uri)
-
-
-@contextmanager
-def asked(what: str) -> Iterator[None]:
-    """Turn whatever MLflow's client raises into our own errors, without its internals."""
-    try:
-        yield
-    except EvidenceError:
-        raise
-    except Exception as error:
-        code = _code(error)
-        if code in _MISSING:
-            raise NotFound(f"the tracking store has no {what}", "check the name") from error
-        if code in _REFUSED:
-            mend = "give the service's identity read access to the tracking store"
-            raise StoreRefused(f"the tracking store refused to show {what}", mend) from error
-        if code in _MALFORMED:
-            raise NotFound(f"the tracking store knows no {what}", "check the name") from error
-        raise StoreUnavailable(
-            f"{what} could not be read from the tracking store ({type(error).__name__})",
-            "see that the tracking server runs and answers; then try again",
-        ) from error
+        found = get_artifact_repository(uri)
+        return azure.WorkspaceFiles(found) if azure.is_workspace(uri) else found
 
 
 def _registered(version: Any, held: Mapping[str, Any]) -> RegisteredVersion:
@@ -193,9 +175,3 @@ def _registered(version: Any, held: Mapping[str, Any]) -> RegisteredVersion:
     number = str(version.version)
     aliases = tuple(sorted(alias for alias, holder in held.items() if str(holder) == number))
     return RegisteredVersion(version.name, number, stage, aliases)
-
-
-def _code(error: Exception) -> str:
-    known: Mapping[str, str] = getattr(error, "json", None) or {}
-    code = known.get("error_code") if isinstance(known, Mapping) else None
-    return str(code or getattr(error, "error_code", ""))

@@ -10,13 +10,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
-from inspect import Signature, signature
+from inspect import BoundArguments, signature
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .. import tags
 from .host import active, environment
 from .notices import Problem, log, tell
+from .room import SPARE, fitting, most_tags
 
 if TYPE_CHECKING:
     from .process import Process
@@ -74,7 +75,7 @@ def _watch(store: Any) -> None:
     if create is None:
         _moved("create_run of the store")
     elif not _ours(create):
-        store.create_run = _creating(create)
+        store.create_run = _creating(create, most_tags(store))
     run = _found(*FLUENT)
     if run is not None and not _ours(run.__init__):
         run.__init__ = _resuming(run.__init__)
@@ -90,8 +91,8 @@ def _ours(function: Any) -> bool:
     return hasattr(function, MARK)
 
 
-def _creating(create: Callable[..., Any]) -> Callable[..., Any]:
-    """A store's `create_run` that adds the tags which nobody gave."""
+def _creating(create: Callable[..., Any], most: int | None) -> Callable[..., Any]:
+    """A store's `create_run` that adds the tags which nobody gave, `most` of them in all."""
     form = signature(create)
     if "tags" not in form.parameters:
         _moved("the tags of create_run")
@@ -100,7 +101,7 @@ def _creating(create: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(create)
     def create_run(*args: Any, **kwargs: Any) -> Any:
         try:
-            args, kwargs = _with_tags(form, args, kwargs)
+            args, kwargs = _with_tags(form.bind(*args, **kwargs), most)
         except Exception:  # as above
             log.debug("evidence: a run is created without our tags", exc_info=True)
         run = create(*args, **kwargs)
@@ -119,18 +120,19 @@ def _process() -> Process:
     return current()
 
 
-def _with_tags(
-    form: Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    given = form.bind(*args, **kwargs)
+def _with_tags(given: BoundArguments, most: int | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
     there = list(given.arguments.get("tags") or ())
     names = {tag.key for tag in there}
-    if tags.STAMPED_BY not in names:  # else the fluent interface has asked the provider
+    by_provider = tags.STAMPED_BY in names  # whom the fluent interface has asked
+    if not by_provider or (most is not None and len(names) > most - SPARE):
         from mlflow.entities import RunTag
 
         mine = _process().tags()
-        there += [RunTag(name, value) for name, value in mine.items() if name not in names]
-        given.arguments["tags"] = there
+        theirs = [tag for tag in there if mine.get(tag.key) != tag.value]
+        names = {tag.key for tag in theirs}
+        new = {name: value for name, value in mine.items() if name not in names}
+        ours = fitting(new, names, most)
+        given.arguments["tags"] = theirs + [RunTag(name, value) for name, value in ours.items()]
     return given.args, given.kwargs
 
 
@@ -162,6 +164,7 @@ def _stamp(run: Any, mine: Mapping[str, str]) -> None:
         said = _resumer(there, mine)
     else:
         said = {k: v for k, v in {**mine, tags.STAMPED_BY: RESUME}.items() if k not in there}
+    said = fitting(said, there, most_tags(_found(*REGISTRY).get_store()))
     if said:
         from mlflow import MlflowClient
         from mlflow.entities import RunTag

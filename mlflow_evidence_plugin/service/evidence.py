@@ -270,7 +270,7 @@ def _record(stored: StoredBundle) -> Record:
     record = read_kept(stored.body)
     if record.digest != stored.digest:
         raise BadRecord(
-            f"the evidence kept as {stored.digest} is not what was captured: its bytes were changed",
+            f"what is kept as {stored.digest} is not what was captured: its bytes were changed",
             "restore the database from a backup, and find out who changed it",
         )
     return record

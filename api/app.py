@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from flask import Flask, request
 from flask_smorest import Api
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from mlflow_evidence_plugin.service import Evidence
 
@@ -49,6 +49,8 @@ def _unambiguous() -> None:
     # No name in MLflow has them, and databases differ in what they make of a NUL.
     if _CONTROL.search(request.path) or _ENCODED.search(request.query_string):
         raise BadRequest("control characters are not allowed in a path or query")
+    if request.content_length is None and len(request.get_data()) >= SETTINGS["MAX_CONTENT_LENGTH"]:
+        raise RequestEntityTooLarge  # without a length a body is cut at the limit, and not refused
     if request.query_string and any(len(values) > 1 for _, values in request.args.lists()):
         # Which of the two counts would be a guess: `enforce=false&enforce=true`.
         raise BadRequest("a parameter stands twice in the query")

@@ -10,7 +10,7 @@ from flask import Response, request
 from werkzeug.exceptions import NotAcceptable
 
 from mlflow_evidence_plugin.render.formats import ENVELOPE, RENDERERS, Renderer
-from mlflow_evidence_plugin.render.html import csp
+from mlflow_evidence_plugin.render.html import csp, when
 from mlflow_evidence_plugin.service.evidence import Resolved
 from mlflow_evidence_plugin.storage import StoredBundle
 
@@ -43,7 +43,9 @@ def rendered(chosen: Renderer, bundle: StoredBundle, resolved: Resolved | None =
     """
     body = chosen.render(service().exhibit(bundle, caller(), resolved))
     response = Response(body, content_type=content_type(chosen))
-    told = body.replace(resolved.resolved_at.encode(), b"") if resolved else body
+    told = body
+    for at in (str(when(resolved.resolved_at)), resolved.resolved_at) if resolved else ():
+        told = told.replace(at.encode(), b"")
     named = chosen.media_type.encode() + b"\0" + told  # JSON's tag is of the envelopes alone
     response.set_etag(hashlib.sha256(named).hexdigest(), weak=bool(resolved))
     response.headers["Cache-Control"] = "private, no-cache"

@@ -28,6 +28,9 @@ IDLE = 0.2
 AWAY = 2.0
 """Seconds that it sleeps at the most before it looks again for a queue that cannot be reached."""
 
+OVERDUE = timedelta(minutes=5)
+"""After which an order that nobody has begun is put into the queue once more."""
+
 KEYS_KEPT = timedelta(hours=24)
 """How long an idempotency key stands for its order."""
 
@@ -65,9 +68,9 @@ def work(settings: Settings, capturing: Capturing, workers: int) -> None:
     def sweep() -> None:
         now = capturing.now()
         capturing.captures.forget_keys(rfc3339(now - KEYS_KEPT))
-        # Where the queue lives, what nobody has begun is in it; what a dead worker held is not.
-        lives = huey.pending_count() > 0
-        for capture_id in capturing.captures.unfinished(rfc3339(now), begun=lives):
+        # Where the queue lives, what was just accepted is in it; what a dead worker held is not.
+        before = rfc3339(now - OVERDUE) if huey.pending_count() else None
+        for capture_id in capturing.captures.unfinished(rfc3339(now), before):
             enqueue(capture_id)
 
     huey.periodic_task(crontab(minute="*"), name="sweep")(sweep)

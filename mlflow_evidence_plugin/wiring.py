@@ -77,7 +77,9 @@ def build(settings: Settings, away: bool = False) -> Evidence:
 def open_tokens(settings: Settings) -> Tokens:
     """The table of tokens alone: for the operator, who needs no MLflow to make one."""
     database = open_database(settings)
-    database.migrate()
+    if database.is_new():
+        database.migrate()
+    database.check()
     return Tokens(database)
 
 
@@ -102,7 +104,7 @@ def inspect(settings: Settings) -> Iterator[tuple[str, str, str]]:
         database.check()
     finally:
         database.dispose()
-    yield "database", f"{database.url.render_as_string(hide_password=True)} answers", ""
+    yield "database", f"{database.shown} answers", ""
     policy = _policy(settings)
     if policy:
         yield "policy", policy.digest, ""

@@ -62,7 +62,7 @@ def install(app: Flask, otherwise: Callable[[HTTPException], Response]) -> None:
     app.register_blueprint(bp)
 
     def not_there(error: HTTPException) -> Response:
-        ours = request.path.startswith(("/v1/", "/docs", "/openapi"))
+        ours = f"{request.path}/".startswith(("/v1/", "/docs", "/openapi"))
         if ours or request.accept_mimetypes.best_match(_KINDS) != _KINDS[1]:
             return otherwise(error)
         response = error_page(error.code or 404, "There is no such page.", "Search for evidence.")

@@ -29,6 +29,7 @@ WORDS = {
     "passed": ("good", "✓", "allowed"),
     "failed": ("bad", "✕", "blocked"),
     "pending": ("open", "…", "pending"),
+    "expired": ("open", "…", "expired"),
 }
 
 

@@ -118,9 +118,15 @@ def _form(wanted: str | None, wrong: str = "", status: int = 200) -> Response:
 def _same_site() -> None:
     """Refuse a form that another site sent. Every browser of today says where it comes from."""
     site = request.headers.get("Sec-Fetch-Site")
-    origin = request.headers.get("Origin", "")
-    if site != "same-origin" if site else urlsplit(origin).netloc != request.host:
+    if site != "same-origin" if site else _sent_from() != request.host:
         raise CrossSite("This form was sent from another site. Open the page itself and try again.")
+
+
+def _sent_from() -> str:
+    try:
+        return urlsplit(request.headers.get("Origin", "")).netloc
+    except ValueError:
+        return ""
 
 
 def _redirect(to: str) -> Response:

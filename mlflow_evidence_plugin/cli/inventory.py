@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -88,29 +88,44 @@ def _variable(name: str) -> str:
 
 
 def _add(found: dict[str, Any], service: Service, most: int) -> int:
+    known: dict[str, dict[str, Any]] = {}
+    code = 0
     try:
-        for number, bundle in enumerate(_newest(service.client)):
-            if number == most:
-                found["truncated"].append(service.name)
-                break
-            missing = [name for name in WANTED if not bundle.get(name)]
-            facts = {name: bundle.get(name) for name in SHOWN}
-            found["items"].append({"service": service.name, **facts, "missing": missing})
+        if _fill(known, service.client, most):
+            found["truncated"].append(service.name)
     except EvidenceError as error:
         told = {"code": error.code, "detail": error.detail, "mend": error.mend}
         found["problems"].append({"service": service.name, **told})
-        return exit_code(error)
-    return 0
+        code = exit_code(error)
+    for bundle in known.values():
+        missing = [name for name in WANTED if not bundle.get(name)]
+        facts = {name: bundle.get(name) for name in SHOWN}
+        found["items"].append({"service": service.name, **facts, "missing": missing})
+    return code
 
 
-def _newest(client: EvidenceClient) -> Iterator[dict[str, Any]]:
-    # The service tells the newest evidence first: of each subject, the first that comes.
-    seen: set[str] = set()
+def _fill(known: dict[str, dict[str, Any]], client: EvidenceClient, most: int) -> bool:
+    """The newest evidence by subject, of `most` of them; whether there are more."""
+    several: dict[str, list[dict[str, Any]]] = {}
+    cut = False
     for bundle in client.bundles():
         subject = str(bundle.get("subject"))
-        if subject not in seen:
-            seen.add(subject)
-            yield bundle
+        if cut := subject not in known and len(known) == most:
+            break
+        known.setdefault(subject, bundle)
+        several.setdefault(subject, []).append(bundle)
+    for subject, all_of_it in several.items():
+        if len(all_of_it) > 1:
+            known[subject] = _last(client, all_of_it)
+    return cut
+
+
+def _last(client: EvidenceClient, several: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of one subject's evidence what was seen last: it may be again as it was before."""
+    first = several[0]
+    names = ("model", "version") if first.get("model") else ("run_id",)
+    last = client.evidence({name: str(first[name]) for name in names})
+    return next((one for one in several if one["digest"] == json.loads(last)["digest"]), first)
 
 
 def _rows(found: dict[str, Any]) -> list[Row]:

@@ -67,6 +67,6 @@ def _database() -> Any:
 
 
 def _tell(out: Output, database: Any, schema: str) -> None:
-    where = database.url.render_as_string(hide_password=True)
+    where = database.shown
     database.dispose()
     out.show({"database": where, "schema": schema}, lambda told: list(told.items()))

@@ -123,7 +123,8 @@ class Evidence:
 
     def search(self, filters: Filters, caller: Principal, cursor: str | None, limit: int) -> Page:
         """The newest bundles that match and that the caller may see."""
-        return self.capturing.bundles.search(filters, caller.view, cursor, limit)
+        now = rfc3339(self.now())
+        return self.capturing.bundles.search(filters, caller.view, cursor, limit, now)
 
     def verdicts(self, digest: str, caller: Principal) -> list[dict[str, Any]]:
         """The newest decision on a record in each environment; NotFound as for its bundle."""

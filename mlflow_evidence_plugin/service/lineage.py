@@ -9,7 +9,7 @@ from typing import Any
 from ..collect import MlflowStore, RegisteredVersion
 from ..errors import EvidenceError, NotFound, StoreRefused, StoreUnavailable
 from ..policy.decision import rfc3339
-from ..storage import Bundles, Filters, Principal
+from ..storage import Bundles, Filters, Listing, Principal
 
 MOST = 1000
 """Bundles that are looked through for the models of one run."""
@@ -34,10 +34,13 @@ def models_of(
     """The model versions that came from a run; NotFound for a run that is not the caller's."""
     kept = bundles.search(Filters(run_id=run_id), caller.view, None, MOST).items
     captured = {
-        (one.model, one.version): one.digest for one in reversed(kept) if one.model and one.version
+        (one.model, one.version): _newest(bundles, one, caller)
+        for one in {one.subject: one for one in reversed(kept)}.values()
+        if one.model and one.version
     }
     registered: list[RegisteredVersion] = []
     problem: EvidenceError | None = None
+    asked = True
     try:
         if not caller.sees_experiment(store.experiment_of(run_id)):
             raise NotFound(f"the tracking store has no run {run_id}", "check the name")
@@ -45,16 +48,22 @@ def models_of(
     except NotFound:
         if not kept:
             raise
+        asked = False  # the run is gone, or its experiment is no longer the caller's
     except (StoreUnavailable, StoreRefused) as error:
         if not kept:
             raise
-        problem = error
+        problem, asked = error, False
     live = {(one.model, one.version): one for one in registered if caller.sees_model(one.model)}
     items = tuple(
-        _item(key, live.get(key), captured.get(key), problem is None)
-        for key in sorted({*live, *captured})
+        _item(key, live.get(key), captured.get(key), asked) for key in sorted({*live, *captured})
     )
     return RunModels(items, rfc3339(now), problem)
+
+
+def _newest(bundles: Bundles, found: Listing, caller: Principal) -> str:
+    """The digest of what was seen last: a version that is again as it was has its older record."""
+    last = bundles.latest(found.subject)
+    return last.digest if caller.sees(last.model, last.experiment) else found.digest
 
 
 def _item(

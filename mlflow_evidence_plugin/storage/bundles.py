@@ -136,10 +136,20 @@ class Bundles:
             record.created_at,
         )
 
-    def search(self, filters: Filters, view: View, cursor: str | None, limit: int) -> Page:
-        """The newest bundles that match, each once. BadInput for a cursor of another search."""
+    def search(
+        self,
+        filters: Filters,
+        view: View,
+        cursor: str | None,
+        limit: int,
+        now: str | None = None,
+    ) -> Page:
+        """The newest bundles that match, each once. BadInput for a cursor of another search.
+
+        With `now`, a pass that has run out is told as `expired`.
+        """
         with self.database.reading() as connection:
-            return search(connection, self.store, filters, view, cursor, limit)
+            return search(connection, (self.store, view), filters, cursor, limit, now)
 
     def material(self, digest: str) -> tuple[str, bytes]:
         """The media type and the bytes of a material; NotFound."""

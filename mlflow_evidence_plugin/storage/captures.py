@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, or_, select, text, update
 
 from ..errors import Conflict, KeyReused, NotFound
 from .database import Database, insert_new
@@ -64,6 +64,10 @@ class Captures:
         order's), or an equal one of the same principal that nobody has begun.
         """
         with self.database.writing() as connection:
+            if connection.dialect.name == "postgresql":
+                # Equal orders one after the other, as on SQLite all are.
+                lock = {"lock": int(capture.fingerprint[:15], 16)}
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), lock)
             known = connection.execute(_WAITING, {"fingerprint": capture.fingerprint}).first()
             order = _capture(known) if known else capture
             if key:
@@ -112,12 +116,14 @@ class Captures:
             query = update(captures).where(_held(order)).values(lease_until=lease_until)
             connection.execute(query)
 
-    def unfinished(self, now: str, begun: bool = False) -> list[str]:
+    def unfinished(self, now: str, before: str | None = None) -> list[str]:
         """Ids of orders that nobody works on and that do not pause, oldest first.
 
-        With `begun`, of those alone that somebody worked on until his lease lapsed.
+        With `before`, of those that nobody has begun only what was accepted before that time.
         """
-        which = _lapsed(now) if begun else _free(now)
+        which = _free(now)
+        if before:
+            which = or_(_lapsed(now), and_(which, captures.c.accepted_at < before))
         query = select(captures.c.id).where(which).order_by(captures.c.accepted_at)
         with self.database.reading() as connection:
             return list(connection.execute(query).scalars())

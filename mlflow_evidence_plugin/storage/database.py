@@ -73,6 +73,16 @@ class Database:
                 command.upgrade(config, "head")
                 restore(connection)
 
+    @property
+    def shown(self) -> str:
+        """Where it is, without what may be secret."""
+        return self.url.set(query={}).render_as_string(hide_password=True)
+
+    def is_new(self) -> bool:
+        """Whether nobody has made a schema in it yet."""
+        with self.reading() as connection:
+            return _schema(connection).now is None
+
     def check(self) -> str:
         """The schema's revision. SchemaTooNew or SchemaTooOld unless it is this version's."""
         with self.reading() as connection:

@@ -37,6 +37,7 @@ class Decisions:
             "environment": decision.environment,
             "status": decision.status,
             "evaluated_at": decision.evaluated_at,
+            "expires_at": decision.expires_at,
         }
         with self.database.writing() as connection:
             insert_new(connection, policies, [{"digest": policy.digest, "body": policy.canonical}])
@@ -53,7 +54,7 @@ class Decisions:
                 decisions.c.subject == subject,
                 decisions.c.environment == environment,
             )
-            .order_by(decisions.c.seq.desc())
+            .order_by(decisions.c.evaluated_at.desc(), decisions.c.seq.desc())
             .limit(1)
         )
         with self.database.reading() as connection:
@@ -66,7 +67,8 @@ class Decisions:
         query = select(decisions.c.body).where(decisions.c.record_digest == digest)
         newest: dict[str, dict[str, Any]] = {}
         with self.database.reading() as connection:
-            for body in connection.execute(query.order_by(decisions.c.seq)).scalars():
+            in_order = query.order_by(decisions.c.evaluated_at, decisions.c.seq)
+            for body in connection.execute(in_order).scalars():
                 document = loads(body)
                 newest[document["environment"]] = document
         return [newest[environment] for environment in sorted(newest)]

@@ -17,15 +17,17 @@ from .tables import decisions, labels, listings, observations, records, verdicts
 
 RUN, MODEL, SUBJECT, VERDICT = "run", "model", "subject", "verdict"
 TAG = "tag:"
+PASSED, EXPIRED = "passed", "expired"
 
 _MLFLOW = "mlflow."
 _BATCH = 500
 
 
 def position(at: str, digest: str = "sha256:" + "0" * 64) -> UUID:
-    """Where a record captured at a time stands among all: ids sort as times do."""
+    """Where a record captured at a time stands among all: ids sort as times do, from 1970 on."""
     instant = datetime.fromisoformat(at.replace("Z", "+00:00"))
-    return UUID(int=round(instant.timestamp() * 1000) << 80 | int(digest[7:27], 16))
+    milliseconds = max(round(instant.timestamp() * 1000), 0)  # an offset may lead before 1970
+    return UUID(int=milliseconds << 80 | int(digest[7:27], 16))
 
 
 def label(store: str, name: str, value: str) -> UUID:
@@ -34,13 +36,15 @@ def label(store: str, name: str, value: str) -> UUID:
     return UUID(bytes=hashlib.sha256(text).digest()[:16])
 
 
-def tags_of(record: Record) -> dict[str, str]:
-    """The tags that a record can be found by: ours and the user's, not MLflow's own."""
-    ours = {f"evidence.{name}": value for name, value in record.values("governance").items()}
-    others = record.values("tags").items()
-    theirs = {name: value for name, value in others if not name.startswith(_MLFLOW)}
+def tags_of(record: Record) -> set[tuple[str, str]]:
+    """The tags that a record can be found by: ours and the user's, not MLflow's own.
+
+    Run and version may each have one of a name: then it is found by both.
+    """
+    ours = {(f"evidence.{name}", value) for name, value in record.values("governance").items()}
     versions: dict[str, str] = record.value("version", "tags") or {}
-    return {**versions, **theirs, **ours}
+    others = {*record.values("tags").items(), *versions.items()}
+    return ours | {(name, value) for name, value in others if not name.startswith(_MLFLOW)}
 
 
 def keep(connection: Connection, found: Sequence[tuple[Record, str]]) -> None:
@@ -56,7 +60,7 @@ def keep(connection: Connection, found: Sequence[tuple[Record, str]]) -> None:
 
 
 def judge(connection: Connection, digest: str, verdict: Mapping[str, str]) -> None:
-    """List a record's newest verdict in an environment: `environment, status, evaluated_at`."""
+    """List a record's newest verdict: `environment, status, evaluated_at, expires_at`."""
     query = select(listings).where(listings.c.record_digest == digest).with_for_update()
     listing = connection.execute(query).one()
     known = _verdicts(connection, listing)
@@ -74,11 +78,17 @@ def judge(connection: Connection, digest: str, verdict: Mapping[str, str]) -> No
     insert_new(connection, labels, [{"label": one, "id": listing.id} for one in new - old])
 
 
-def statuses(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, dict[str, str]]:
-    """Of each listing, the newest verdict's status by environment."""
+def statuses(
+    connection: Connection, ids: Sequence[UUID], now: str | None
+) -> dict[UUID, dict[str, str]]:
+    """Of each listing, the newest verdict's status by environment.
+
+    A pass that has run out by `now`, where that is given, is `expired`.
+    """
     found: dict[UUID, dict[str, str]] = {one: {} for one in ids}
     for row in connection.execute(select(verdicts).where(verdicts.c.id.in_(ids))):
-        found[row.id][row.environment] = row.status
+        over = row.status == PASSED and now is not None and row.expires_at <= now
+        found[row.id][row.environment] = EXPIRED if over else row.status
     return found
 
 
@@ -88,7 +98,8 @@ def restore(connection: Connection) -> None:
         return
     first = select(observations.c.record_digest, func.min(observations.c.captured_at).label("at"))
     first_seen = first.group_by(observations.c.record_digest).subquery()
-    query = select(records.c.body, first_seen.c.at).join(
+    at = func.coalesce(first_seen.c.at, records.c.created_at).label("at")
+    query = select(records.c.body, at).outerjoin(
         first_seen, first_seen.c.record_digest == records.c.digest
     )
     for rows in _batches(connection, query):
@@ -108,6 +119,7 @@ def _verdict(row: Any) -> dict[str, str]:
         "environment": row.environment,
         "status": told["status"],
         "evaluated_at": row.evaluated_at,
+        "expires_at": told.get("expires_at", row.evaluated_at),
     }
 
 
@@ -144,5 +156,5 @@ def _names(record: Record) -> Iterator[tuple[str, str]]:
         yield RUN, record.run_id
     if record.subject.model:
         yield MODEL, record.subject.model
-    for name, value in tags_of(record).items():
+    for name, value in tags_of(record):
         yield TAG + name, value

@@ -113,9 +113,15 @@ def matches(name: str | None, globs: Sequence[str]) -> bool:
 
 
 def search(
-    connection: Connection, store: str, filters: Filters, view: View, cursor: str | None, limit: int
+    connection: Connection,
+    asked_of: tuple[str, View],
+    filters: Filters,
+    cursor: str | None,
+    limit: int,
+    now: str | None,
 ) -> Page:
     """The newest bundles that match. BadInput for a cursor of another search."""
+    store, view = asked_of
     before = _position(cursor, store, filters) if cursor else None
     asked = [label(store, *one) for one in filters.names()]
     query, key = _query(store, filters, _rarest_first(connection, asked, before))
@@ -125,15 +131,17 @@ def search(
         ahead = query if before is None else query.where(key < before)
         rows = connection.execute(ahead.limit(size)).all()
         for row in rows:
-            if len(found) == limit:
-                return _page(connection, found, _cursor(found[-1].id, store, filters))
             before = row.id
-            found += [row] if view.shows(row.model, row.experiment) else []
+            if not view.shows(row.model, row.experiment):
+                continue
+            if len(found) == limit:  # only what is the caller's says that there is more
+                return _page(connection, found, now, _cursor(found[-1].id, store, filters))
+            found.append(row)
         looked += len(rows)
         if len(rows) < size:
-            return _page(connection, found, None)
+            return _page(connection, found, now, None)
         if looked >= LOOKED_AT:
-            return _page(connection, found, _cursor(rows[-1].id, store, filters))
+            return _page(connection, found, now, _cursor(rows[-1].id, store, filters))
         size = min(looked, LOOKED_AT - looked)  # as much again, for who saw little of it
 
 
@@ -170,8 +178,10 @@ def _query(store: str, filters: Filters, asked: Sequence[UUID]) -> tuple[Select[
     return query.order_by(key.desc()), key
 
 
-def _page(connection: Connection, rows: Sequence[Row[Any]], following: str | None) -> Page:
-    known = statuses(connection, [row.id for row in rows])
+def _page(
+    connection: Connection, rows: Sequence[Row[Any]], now: str | None, following: str | None
+) -> Page:
+    known = statuses(connection, [row.id for row in rows], now)
     return Page(tuple(_listing(row, known[row.id]) for row in rows), following)
 
 

@@ -107,6 +107,7 @@ verdicts = Table(
     Column("environment", Text, primary_key=True),
     Column("status", String(10), nullable=False),
     Column("evaluated_at", TIME, nullable=False),
+    Column("expires_at", TIME, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cachetools import TTLCache
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from ..errors import BadInput, NotFound, Unauthorized
 from .database import Database
@@ -84,7 +84,8 @@ class Tokens:
             if connection.dialect.name == "postgresql":
                 # Of several that start at once, one makes it.
                 connection.exec_driver_sql("LOCK TABLE tokens IN EXCLUSIVE MODE")
-            valid = select(tokens.c.scopes).where(tokens.c.revoked_at.is_(None))
+            lasting = or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now)
+            valid = select(tokens.c.scopes).where(tokens.c.revoked_at.is_(None), lasting)
             if any("admin" in json.loads(one) for one in connection.execute(valid).scalars()):
                 return None
             return _made(connection, principal, scopes, (("*",), ("*",)), now, None)

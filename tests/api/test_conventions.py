@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -264,3 +265,42 @@ def test_a_material_that_the_record_does_not_name_is_not_there(admin, client, to
         assert admin.get(path).status_code == 404
     foreign = f"/v1/bundles/{captured.run}/materials/{digest}"
     assert client(tokens.stranger).get(foreign).status_code == 404
+
+
+def test_a_body_without_a_length_is_bounded_as_well(app, tokens):
+    import io
+
+    body = b'{"run_id": "x"}' + b" " * (2 << 20)
+    answer = app.test_client().post(
+        "/v1/captures",
+        input_stream=io.BytesIO(body),
+        headers={"Authorization": f"Bearer {tokens.admin}", "Transfer-Encoding": "chunked"},
+        content_type="application/json",
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    assert (answer.status_code, answer.mimetype) == (413, "application/problem+json")
+
+
+def test_html_by_an_alias_may_be_unchanged_too(admin, staged):
+    path = f"/v1/models/{staged.model}/aliases/champion/evidence"
+    html = {"Accept": "text/html"}
+    etag = admin.get(path, headers=html).headers["ETag"]
+    time.sleep(1.1)  # the page says to the second when the alias was looked up
+    assert admin.get(path, headers={**html, "If-None-Match": etag}).status_code == 304
+
+
+def test_what_is_again_as_it_was_is_the_newest_evidence_of_its_run(admin, maker):
+    run_id, model = maker.run(), maker.new_name("again")
+    maker.version(model, run_id)
+    digests = []
+    for note in ("a", "b", "a"):
+        maker.client.set_model_version_tag(model, "1", "note", note)
+        digests.append(admin.capture(model=model, version="1").json["digest"])
+    assert digests[0] == digests[2] != digests[1]
+    (item,) = admin.get(f"/v1/runs/{run_id}/models").json["items"]
+    assert item["digest"] == digests[2]
+
+
+def test_a_time_before_1970_by_its_offset_is_no_error(admin):
+    for name in ("since", "until"):
+        assert admin.get(f"/v1/bundles?{name}=1970-01-01T00:00:00%2B01:00").status_code == 200

@@ -136,6 +136,7 @@ def test_what_a_token_may_not_see_is_not_there(shown, pages):
         {"Sec_Fetch_Site": "cross-site", "Origin": "http://127.0.0.1:8080"},
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
         {"Origin": "http://127.0.0.1:8080.evil.example"},
         {"X_Nothing": "said"},
     ],

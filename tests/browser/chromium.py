@@ -27,7 +27,7 @@ FLAGS = (
     "--disable-dev-shm-usage",
     "--remote-debugging-pipe",
 )
-WAIT = 20
+WAIT = 60
 
 
 def found() -> str | None:

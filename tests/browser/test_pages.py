@@ -18,6 +18,7 @@ from tests.browser.gallery import (
     made_version,
     odd_run,
 )
+from tests.faults.processes import until
 
 needs_browser = pytest.mark.skipif(chromium.found() is None, reason="there is no Chromium here")
 WIDTHS = (390, 1280)
@@ -136,6 +137,9 @@ def test_signing_in_needs_no_mouse_and_a_wrong_token_is_said(chrome, site):
     assert "/sign-in?next=" in tab.value("location.href")
 
     def enter(text):
+        # The browser gives the field the focus with its first frame, which may come after `load`.
+        focused = "document.activeElement.name"
+        until(lambda: tab.value(focused) == "token", chromium.WAIT)
         seen = len(tab.events)
         tab.type(text)
         tab.call("Input.dispatchKeyEvent", type="keyDown", key="Enter", text="\r")

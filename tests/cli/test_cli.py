@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -307,3 +308,18 @@ def test_a_missing_extra_is_named(words, missing):
     )
     assert done.returncode == 7, done.stderr
     assert f"[{missing}]" in done.stderr
+
+
+def test_looking_at_tokens_upgrades_no_schema(tmp_path):
+    here = {"EVIDENCE_SERVICE_HOME": str(tmp_path)}
+    assert cli("token", "list", **here).returncode == 0, "a new home gets its schema"
+    with sqlite3.connect(tmp_path / "evidence.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = '0001'")
+    refused = cli("token", "list", **here)
+    assert refused.returncode == 7 and "db upgrade" in refused.stderr
+
+
+def test_a_password_in_the_query_of_a_database_url_is_not_shown(tmp_path):
+    url = f"sqlite:///{tmp_path / 'e.db'}?password=hunter2"
+    done = cli("db", "upgrade", EVIDENCE_SERVICE_DATABASE_URL=url)
+    assert "hunter2" not in done.stdout + done.stderr

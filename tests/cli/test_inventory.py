@@ -192,3 +192,15 @@ def test_a_slip_is_said(az, words, env, code, said):
     done = az("inventory", *words, **env)
     assert done.code == code
     assert said in done.err
+
+
+def test_of_what_is_again_as_it_was_the_newest_evidence_is_shown(az, first, maker):
+    env = dict(zip(("EVIDENCE_URL", "EVIDENCE_TOKEN"), first, strict=True))
+    run_id = maker.run()
+    digests = []
+    for note in ("a", "b", "a"):
+        maker.client.set_tag(run_id, "note", note)
+        digests.append(az("capture", f"runs/{run_id}", **env).json["digest"])
+    query = f"items[?subject=='runs/{run_id}'].digest"
+    assert digests[0] == digests[2] != digests[1]
+    assert az("inventory", "--query", query, **env).json == [digests[2]]

@@ -78,6 +78,13 @@ def test_a_key_stands_for_one_order_whatever_became_of_it(database):
     assert captures.unfinished(LATE) == ["c3", "c4"]
 
 
+def test_equal_orders_at_once_are_one(database):
+    captures = Captures(database)
+    with ThreadPoolExecutor(8) as pool:
+        made = pool.map(lambda n: captures.accept(order(id=f"c{n}")).id, range(8))
+    assert len(set(made)) == 1
+
+
 def test_a_key_is_forgotten_after_its_time(database):
     captures = Captures(database)
     captures.accept(order(), "key")
@@ -96,11 +103,12 @@ def test_a_key_that_comes_many_times_at_once_makes_one_order(database):
     assert len(captures.unfinished(LATE)) == 1
 
 
-def test_of_what_somebody_began_only_what_lapsed_is_told(database):
+def test_what_is_swept_while_the_queue_lives_is_what_lapsed_or_is_overdue(database):
     captures = Captures(database)
     for number, run in enumerate("abc"):
         captures.accept(order(id=f"c{number}", run_id=run))
     captures.claim("c1", EARLY, NOON)
     captures.claim("c2", EARLY, "2999-01-01T00:00:00.000Z")
-    assert captures.unfinished(LATE, begun=True) == ["c1"]
-    assert captures.unfinished(LATE) == ["c0", "c1"]
+    assert captures.unfinished(LATE, before=EARLY) == ["c1"]
+    assert set(captures.unfinished(LATE, before=NOON)) == {"c0", "c1"}
+    assert set(captures.unfinished(LATE)) == {"c0", "c1"}

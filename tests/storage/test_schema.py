@@ -162,3 +162,22 @@ def insert(connection, table: str, row: dict) -> None:
     names = ", ".join(row)
     values = ", ".join(f":{name}" for name in row)
     connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({values})"), row)
+
+
+def test_a_record_that_was_never_seen_is_listed_after_the_upgrade_too(new_url):
+    database = Database(new_url())
+    at_revision(database, "0001")
+    record = samples.record()
+    row = {
+        "digest": record.digest,
+        "subject": record.subject.name,
+        "release_digest": record.release,
+        "body": record.data,
+        "created_at": EARLY,
+    }
+    with database.writing() as connection:
+        insert(connection, "records", row)
+    database.migrate()
+    (found,) = Bundles(database, samples.STORE).search(Filters(), View(ALL, ALL), None, 5).items
+    assert (found.digest, found.captured_at) == (record.digest, EARLY)
+    database.dispose()

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mlflow_evidence_plugin.errors import BadInput
 from mlflow_evidence_plugin.policy import Decision, parse
+from mlflow_evidence_plugin.record import record_of
 from mlflow_evidence_plugin.storage import Bundles, Decisions, Filters
 from mlflow_evidence_plugin.storage import search as searching
 from mlflow_evidence_plugin.storage.search import View
@@ -199,3 +200,32 @@ def test_the_listings_can_be_made_anew_from_what_is_kept(database, bundles):
         restore(connection)
     assert everything() == before
     assert all(before)
+
+
+def test_a_cursor_does_not_tell_that_there_is_more_of_what_is_not_the_callers(database, bundles):
+    keep(database, samples.record(number="1", experiment="foreign"), EARLY)
+    keep(database, samples.record(number="2"), NOON)
+    mine = View(("credit",), ALL)
+    page = bundles.search(Filters(model="credit"), mine, None, 1)
+    assert (subjects(page), page.next) == (["models/credit/2"], None)
+
+
+def test_a_tag_of_the_run_and_one_of_the_version_with_the_same_name_are_both_found(
+    database, bundles
+):
+    source = samples.run(tags={"stage": "run", "evidence.owner": "jane"})
+    theirs = {"stage": "version", "mlflow.own": "x", "evidence.owner": "eve"}
+    keep(database, record_of(samples.version(source=source, tags=theirs), samples.STORE))
+    for tag, count in (("run", 1), ("version", 1), ("neither", 0)):
+        assert len(bundles.search(Filters(tag=f"stage={tag}"), EVERYTHING, None, 5).items) == count
+    assert not bundles.search(Filters(tag="mlflow.own=x"), EVERYTHING, None, 5).items
+    assert not bundles.search(Filters(owner="eve"), EVERYTHING, None, 5).items
+
+
+def test_a_pass_that_has_run_out_is_told_as_expired(database, bundles):
+    record = samples.record()
+    keep(database, record)
+    Decisions(database, samples.STORE).add(judged(record, "passed", at=EARLY), POLICY)
+    for now, status in ((NOON, "passed"), (LATE, "expired"), (None, "passed")):
+        (found,) = bundles.search(Filters(verdict="passed"), EVERYTHING, None, 5, now).items
+        assert found.verdicts == {"prod": status}

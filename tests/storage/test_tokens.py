@@ -58,4 +58,6 @@ def test_of_many_that_start_at_once_one_makes_the_first_token(database):
     (first,) = [one for one in made if one]
     assert tokens.authenticate(first, NOON).sees_model("anything")
     tokens.revoke(first.split("_")[1], EARLY)
-    assert tokens.create_first("x", ("admin",), EARLY)
+    tokens.create("x", ("admin",), ALL, ALL, EARLY, NOON)
+    assert tokens.create_first("x", ("admin",), EARLY) is None
+    assert tokens.create_first("x", ("admin",), NOON), "the other one has expired"

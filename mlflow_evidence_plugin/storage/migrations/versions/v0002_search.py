@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.Column("environment", sa.Text(), nullable=False),
         sa.Column("status", sa.String(length=10), nullable=False),
         sa.Column("evaluated_at", sa.String(length=24), nullable=False),
+        sa.Column("expires_at", sa.String(length=24), nullable=False),
         sa.ForeignKeyConstraint(["id"], ["listings.id"]),
         sa.PrimaryKeyConstraint("id", "environment"),
         sqlite_with_rowid=False,

@@ -51,7 +51,7 @@ class Settings:
         policy = get("POLICY_FILE")
         return cls(
             home=home,
-            database_url=get("DATABASE_URL") or f"sqlite:///{home / 'evidence.db'}",
+            database_url=get("DATABASE_URL") or embedded(home),
             tracking_uri=tracking,
             registry_uri=get("REGISTRY_URI") or env.get("MLFLOW_REGISTRY_URI", "").strip() or None,
             store_id=get("STORE_ID") or _without_credentials(tracking),
@@ -68,6 +68,11 @@ class Settings:
                 "no tracking store is configured",
                 "set EVIDENCE_SERVICE_TRACKING_URI (or MLFLOW_TRACKING_URI)",
             )
+
+
+def embedded(home: Path) -> str:
+    """The URL of the database that a home holds where no other is named."""
+    return f"sqlite:///{home / 'evidence.db'}"
 
 
 def _without_credentials(uri: str) -> str:

@@ -11,7 +11,7 @@ from .errors import BadConfig, StorageUnavailable
 from .policy import Policy, parse
 from .policy.decision import rfc3339
 from .service import Capturing, Evidence
-from .settings import MLFLOW_CLIENT, Settings
+from .settings import MLFLOW_CLIENT, Settings, embedded
 from .signing import SigningKey
 from .storage import Bundles, Captures, Database, Decisions, Tokens
 
@@ -84,8 +84,9 @@ def open_tokens(settings: Settings) -> Tokens:
 
 
 def open_database(settings: Settings) -> Database:
-    """The database alone, as it is: for the operator."""
-    _make_home(settings)
+    """The database alone, as it is: for the operator. A home is made only where it is in there."""
+    if settings.database_url == embedded(settings.home):
+        _make_home(settings)
     return Database(settings.database_url)
 
 

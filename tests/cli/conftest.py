@@ -45,7 +45,7 @@ def az(monkeypatch, capsys, tmp_path) -> Iterator[Run]:
         for name in [n for n in os.environ if n.startswith(("MLFLOW_", "EVIDENCE_"))]:
             del os.environ[name]
         quick = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_DISABLE_TELEMETRY": "true"}
-        os.environ.update({**quick, "COLUMNS": "250", **env})
+        os.environ.update({**quick, "COLUMNS": "250", "HOME": str(tmp_path), **env})
         monkeypatch.setattr(sys, "argv", ["mlflow-evidence", *words])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:

@@ -321,5 +321,6 @@ def test_looking_at_tokens_upgrades_no_schema(tmp_path):
 
 def test_a_password_in_the_query_of_a_database_url_is_not_shown(tmp_path):
     url = f"sqlite:///{tmp_path / 'e.db'}?password=hunter2"
-    done = cli("db", "upgrade", EVIDENCE_SERVICE_DATABASE_URL=url)
+    done = cli("db", "upgrade", EVIDENCE_SERVICE_DATABASE_URL=url, HOME=str(tmp_path / "home"))
     assert "hunter2" not in done.stdout + done.stderr
+    assert not (tmp_path / "home").exists(), "another database needs no home"

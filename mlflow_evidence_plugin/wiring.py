@@ -47,6 +47,7 @@ def build(settings: Settings, away: bool = False) -> Evidence:
     StorageUnavailable when the database does not answer, unless it may be `away` for now.
     """
     settings.need_store()
+    _make_home(settings)
     for name, value in MLFLOW_CLIENT.items():
         os.environ.setdefault(name, value)
     database = Database(settings.database_url)

@@ -32,10 +32,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def mlflow_server(directory: Path, **env: str) -> Iterator[str]:
+def mlflow_server(
+    directory: Path, *options: str, python: str = sys.executable, **env: str
+) -> Iterator[str]:
     """A tracking server with its database, artifacts and `server.log` in `directory`: its URL.
 
-    `env` adds to this process's environment (`MLFLOW_WEBHOOK_ALLOWED_SCHEMES="http,https"`).
+    `options` are further ones of `mlflow server`, `python` is that of another environment, `env`
+    adds to this process's environment (`MLFLOW_WEBHOOK_ALLOWED_SCHEMES="http,https"`).
     A directory used before is taken up again with its runs, so a server can be restarted.
     """
     directory.mkdir(parents=True, exist_ok=True)
@@ -43,7 +46,7 @@ def mlflow_server(directory: Path, **env: str) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     with (directory / "server.log").open("ab") as log:
         server = subprocess.Popen(
-            _command(directory, port),
+            [python, *_command(directory, port), *options],
             cwd=directory,
             env=_environment(env),
             stdin=subprocess.DEVNULL,
@@ -67,7 +70,7 @@ def _command(directory: Path, port: int) -> list[str]:
         "--workers": "1",
     }
     flat = [part for option in options.items() for part in option]
-    return [sys.executable, "-m", "mlflow", "server", *flat, "--serve-artifacts"]
+    return ["-m", "mlflow", "server", *flat, "--serve-artifacts"]
 
 
 def _environment(env: dict[str, str]) -> dict[str, str]:
@@ -107,6 +110,7 @@ class Recorded:
     method: str
     path: str
     headers: Message
+    body: bytes = b""
 
 
 @contextmanager
@@ -119,8 +123,8 @@ def recording_proxy(target: str) -> Iterator[tuple[str, list[Recorded]]]:
         protocol_version = "HTTP/1.1"
 
         def forward(self) -> None:
-            seen.append(Recorded(self.command, self.path, self.headers))
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            seen.append(Recorded(self.command, self.path, self.headers, body))
             onward = http.client.HTTPConnection(upstream, timeout=60)
             headers = {**dict(self.headers.items()), "Host": upstream, "Connection": "close"}
             onward.request(self.command, self.path, body=body or None, headers=headers)

@@ -20,26 +20,60 @@ def imports(_: int) -> list[float]:
     return [_ms(processor, time.process_time()), _ms(clock, time.perf_counter())]
 
 
+GIVEN: dict[str, str] = {}
+"""Tags that are given by hand: what they cost in MLflow itself."""
+
+
+def by_hand(_: int) -> None:
+    """From now on, give the tags of tags.json to each run."""
+    GIVEN.update(json.loads((Path.home() / "tags.json").read_text()))
+
+
 def runs(count: int) -> list[float]:
     """Each of `count` runs, started and ended."""
-    return _runs(count, None)
+    return [_run() for _ in range(count)]
 
 
-def tagged(count: int) -> list[float]:
-    """The same, with the tags of tags.json given by hand: what they cost in MLflow itself."""
-    return _runs(count, json.loads((Path.home() / "tags.json").read_text()))
+def nested(count: int) -> list[float]:
+    """The same below one parent run."""
+    import mlflow
+
+    with mlflow.start_run():
+        return [_run(nested=True) for _ in range(count)]
 
 
-def _runs(count: int, tags: dict[str, str] | None) -> list[float]:
+def client(count: int) -> list[float]:
+    """`MlflowClient().create_run`."""
     import mlflow
 
     measured = []
     for _ in range(count):
         began = time.perf_counter()
-        mlflow.start_run(tags=tags)
-        mlflow.end_run()
+        mlflow.MlflowClient().create_run("0", tags=GIVEN)
         measured.append(_ms(began, time.perf_counter()))
     return measured
+
+
+def make(count: int) -> None:
+    """Runs for `resumed`, with the tags that are given, if any."""
+    import mlflow
+
+    made = [mlflow.MlflowClient().create_run("0", tags=GIVEN) for _ in range(count)]
+    (Path.home() / "runs.json").write_text(json.dumps([run.info.run_id for run in made]))
+
+
+def resumed(_: int) -> list[float]:
+    """Each run of `make`, resumed and ended."""
+    return [_run(run_id=run_id) for run_id in json.loads((Path.home() / "runs.json").read_text())]
+
+
+def _run(**how: object) -> float:
+    import mlflow
+
+    began = time.perf_counter()
+    mlflow.start_run(tags=GIVEN or None, **how)
+    mlflow.end_run()
+    return _ms(began, time.perf_counter())
 
 
 def start(_: int) -> list[float]:
@@ -76,7 +110,10 @@ def _ms(began: float, ended: float) -> float:
     return (ended - began) * 1000
 
 
-COMMANDS = {one.__name__: one for one in (imports, runs, tagged, start, headers, stamped)}
+COMMANDS = {
+    one.__name__: one
+    for one in (imports, by_hand, runs, nested, client, make, resumed, start, headers, stamped)
+}
 
 for line in sys.stdin:
     name, number = line.split()

@@ -10,6 +10,7 @@ import click
 
 from .catalogue import bound_options, catalogue
 from .destination import Destination, Refused
+from .environment import environment
 from .exits import INCOMPLETE
 from .model import listing
 from .options import output_options, tracking_option
@@ -53,6 +54,9 @@ def list_runs(
 def show(run_id: str, out: Output, tracking_uri: str | None) -> None:
     """Show one run."""
     out.show(catalogue(tracking_uri).run(run_id))
+
+
+run.add_command(environment)
 
 
 @run.command()

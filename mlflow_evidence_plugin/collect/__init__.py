@@ -1,8 +1,21 @@
-"""MLflow to snapshot. The only room that knows mlflow; it writes nothing."""
+"""MLflow to snapshot. The only room that knows mlflow; it writes nothing but what `writing` has."""
 
 from .artifacts import Unreadable
+from .backlog import Backlog, Bare, Place
 from .catalogue import Catalogue, StoredFile
 from .locations import Roots
 from .store import MlflowStore, RegisteredVersion
+from .writing import Writer
 
-__all__ = ["Catalogue", "MlflowStore", "RegisteredVersion", "Roots", "StoredFile", "Unreadable"]
+__all__ = [
+    "Backlog",
+    "Bare",
+    "Catalogue",
+    "MlflowStore",
+    "Place",
+    "RegisteredVersion",
+    "Roots",
+    "StoredFile",
+    "Unreadable",
+    "Writer",
+]

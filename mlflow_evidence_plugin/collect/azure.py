@@ -43,6 +43,12 @@ def is_workspace(tracking_uri: str) -> bool:
     return urlsplit(tracking_uri).scheme == _SCHEME
 
 
+def cloud(tracking_uri: str) -> str | None:
+    """Azure's name of the cloud that an address lies in; None for another store's."""
+    host = urlsplit(tracking_uri).hostname or ""
+    return next((name for ending, name in _CLOUDS.items() if host.endswith(ending)), None)
+
+
 def client_version() -> str:
     """The installed azureml-mlflow; NotInstalled or BadConfig when it cannot be used."""
     from packaging.version import Version
@@ -68,10 +74,8 @@ def prepare(tracking_uri: str) -> None:
         return
     client_version()
     os.environ.setdefault("AZUREML_HTTP_REQUEST_TIMEOUT", str(TIMEOUT))
-    host = urlsplit(tracking_uri).hostname or ""
-    for ending, cloud in _CLOUDS.items():
-        if host.endswith(ending):  # otherwise the client asks management.azure.com for it
-            os.environ.setdefault("AZUREML_CURRENT_CLOUD", cloud)
+    if found := cloud(tracking_uri):  # otherwise the client asks management.azure.com for it
+        os.environ.setdefault("AZUREML_CURRENT_CLOUD", found)
     _hurry()
     _ask_nobody()
 

@@ -88,7 +88,7 @@ class Catalogue:
         """Registered models, as `az ml model list` without a name."""
         ask = self.store.client.search_registered_models
         with asked("list of models"):
-            found = _paged(lambda token: ask(max_results=PAGE, page_token=token))
+            found = paged(lambda token: ask(max_results=PAGE, page_token=token))
             return [_model(one) for one in islice(found, most)]
 
     def versions(self, name: str, most: int | None) -> list[dict[str, Any]]:
@@ -99,7 +99,7 @@ class Catalogue:
         ask, where = self.store.client.search_model_versions, f"name={quote}{name}{quote}"
         with asked(f"model {name}"):
             self.store.client.get_registered_model(name)  # no versions and no model are two things
-            found = list(_paged(lambda token: ask(where, max_results=PAGE, page_token=token)))
+            found = list(paged(lambda token: ask(where, max_results=PAGE, page_token=token)))
         newest = sorted(found, key=lambda one: int(one.version), reverse=True)
         return [_version(one) for one in newest[:most]]
 
@@ -153,7 +153,7 @@ class Catalogue:
     def _experiments(self, name: str | None) -> dict[str, str]:
         client = self.store.client
         if name is None:
-            found = list(_paged(lambda token: client.search_experiments(page_token=token)))
+            found = list(paged(lambda token: client.search_experiments(page_token=token)))
         else:
             found = [client.get_experiment_by_name(name)]
         if None in found:
@@ -164,7 +164,7 @@ class Catalogue:
         # By time only: Azure ML does not order by metrics, parameters or tags.
         order, size = ["attributes.start_time DESC"], min(most or PAGE, PAGE)
         ask = self.store.client.search_runs
-        return _paged(
+        return paged(
             lambda token: ask(ids, where, max_results=size, order_by=order, page_token=token)
         )
 
@@ -193,7 +193,8 @@ def _listed(repo: Any, path: str, notes: list[Any], at: tuple[str, Path | None])
     return sorted(found, key=lambda info: str(info.path))
 
 
-def _paged(ask: Callable[[str | None], Any]) -> Iterator[Any]:
+def paged(ask: Callable[[str | None], Any]) -> Iterator[Any]:
+    """Everything that pages hold, as `ask` gives them for a token."""
     token: str | None = None
     seen: set[str] = set()
     while True:
@@ -246,10 +247,11 @@ def _tags(found: Mapping[str, str] | None) -> dict[str, dict[str, str]]:
 
 
 def _created(at: int | None, by: str | None, changed: int | None = None) -> dict[str, Any]:
-    return _known(created_at=_instant(at), created_by=by, last_modified_at=_instant(changed))
+    return _known(created_at=instant(at), created_by=by, last_modified_at=instant(changed))
 
 
-def _instant(milliseconds: int | None) -> str | None:
+def instant(milliseconds: int | None) -> str | None:
+    """MLflow's milliseconds as RFC 3339 in UTC; None for none, and for no date of the calendar."""
     try:
         at = datetime.fromtimestamp((milliseconds or 0) / 1000, timezone.utc)
     except (OverflowError, ValueError, OSError):
@@ -268,12 +270,16 @@ def _studio(uri: str, run_id: str) -> str | None:
     return f"https://{host}/runs/{run_id}?wsid=/subscriptions/{at['subscription']}{groups}"
 
 
-def _must_exist(tracking_uri: str) -> None:
-    # MLflow would make an empty store there, and list nothing, for a slip of the pen.
+def local_store(tracking_uri: str) -> Path | None:
+    """The file or folder of a store on this machine; None for any other."""
     parts = urlsplit(tracking_uri)
     if parts.scheme == "sqlite":
-        path: Path | None = Path(unquote(parts.path)[1:])
-    else:
-        path = local_path(tracking_uri)
+        return Path(unquote(parts.path)[1:])
+    return local_path(tracking_uri)
+
+
+def _must_exist(tracking_uri: str) -> None:
+    # MLflow would make an empty store there, and list nothing, for a slip of the pen.
+    path = local_store(tracking_uri)
     if path is not None and not path.exists():
         raise BadConfig(f"there is no tracking store at {path}", "see --tracking-uri")

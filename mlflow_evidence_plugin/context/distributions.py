@@ -19,7 +19,13 @@ _BETWEEN = re.compile(r"[-_.]+")
 
 def digest(host: Host) -> dict[str, str]:
     """One digest for the same set of names and versions, wherever they are installed."""
-    return host.once("distributions", lambda: _digest(host.path))
+    text = "".join(f"{line}\n" for line in lines(host)).encode()
+    return {ENV_DIGEST: "sha256:" + hashlib.sha256(text).hexdigest()} if text else {}
+
+
+def lines(host: Host) -> list[str]:
+    """What is installed, as it was when this process was asked first."""
+    return host.once("distributions", lambda: installed(host.path))
 
 
 def installed(path: Iterable[str]) -> list[str]:
@@ -31,12 +37,6 @@ def installed(path: Iterable[str]) -> list[str]:
     for name, version in (one for place in path for one in _in(place)):
         found.setdefault(name, version)
     return [f"{name}=={version}" for name, version in sorted(found.items())]
-
-
-def _digest(path: Iterable[str]) -> dict[str, str]:
-    lines = installed(path)
-    text = "".join(f"{line}\n" for line in lines).encode()
-    return {ENV_DIGEST: "sha256:" + hashlib.sha256(text).hexdigest()} if lines else {}
 
 
 def _in(place: str) -> Iterator[tuple[str, str]]:

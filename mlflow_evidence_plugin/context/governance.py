@@ -10,12 +10,14 @@ from pathlib import Path
 from ..tags import GOVERNANCE, PREFIX
 from .admission import refusal
 from .files import Loaded, load, nearest
-from .host import Host
+from .host import DISABLED, LOG_ENVIRONMENT, Host
 from .notices import Problem, tell
 
 TABLE = "governance"
 VARIABLES = {f"EVIDENCE_{name.upper()}": name for name in GOVERNANCE}
 CONFIG = "EVIDENCE_CONFIG"
+OTHERS = (CONFIG, DISABLED, LOG_ENVIRONMENT, "EVIDENCE_IMAGE")
+"""Variables that are no governance values."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def read(host: Host) -> Governance:
     values.update(_of_variables(host.env))
     for name, entry in list(values.items()):
         # An earlier value does not step in: it is not what the later one meant to say.
-        if refused := refusal(PREFIX + name, entry.value, entry.source):
+        if refused := refusal(PREFIX + name, entry.value, entry.source, host.env):
             problems.append(refused)
             del values[name]
     return Governance(values, tuple(problems), tuple(file.path for file in loaded))
@@ -71,8 +73,8 @@ def misspelt(host: Host) -> tuple[Problem, ...]:
     return tuple(
         Problem(name, "is not a known variable", f"Did you mean {close[0]}?", loud=False)
         for name in sorted(host.env)
-        if name.startswith("EVIDENCE_") and name not in VARIABLES
-        if (close := get_close_matches(name, VARIABLES, n=1, cutoff=0.85))
+        if name.startswith("EVIDENCE_") and name not in (*VARIABLES, *OTHERS)
+        if (close := get_close_matches(name, (*VARIABLES, *OTHERS), n=1, cutoff=0.85))
     )
 
 

@@ -13,6 +13,10 @@ from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
+DISABLED = "EVIDENCE_DISABLED"
+LOG_ENVIRONMENT = "EVIDENCE_LOG_ENVIRONMENT"
+"""Not EVIDENCE_ENVIRONMENT: that says what a run is for."""
+
 SERVER_MARK = "_MLFLOW_SERVER_FILE_STORE"
 """Set by `mlflow server` in its own workers."""
 
@@ -52,7 +56,14 @@ def observe() -> Host:
 
 
 def refreshed(host: Host) -> Host:
-    """The same host with the variables of now: a notebook changes them between two runs."""
+    """The same host with the variables of now: a notebook changes them between two runs.
+
+    Decoding them takes longer than all else for a run, so that it is done when one has changed.
+    """
+    now = _or_none(lambda: dict(vars(os.environ)["_data"]))
+    if now is not None and now == host.remembered.get("variables"):
+        return host
+    host.remembered["variables"] = now  # what changes from here on is seen the next time
     return replace(host, env=environment())
 
 
@@ -63,8 +74,16 @@ def environment() -> dict[str, str]:
 
 def active(env: Mapping[str, str]) -> bool:
     """Whether to stamp: switched off by the user, and never with a server's own identity."""
-    off = env.get("EVIDENCE_DISABLED", "").strip().lower() in {"1", "true", "yes", "on"}
-    return not off and SERVER_MARK not in env
+    return not _on(env, DISABLED) and SERVER_MARK not in env
+
+
+def logs_environment(env: Mapping[str, str]) -> bool:
+    """Whether each run also gets the environment artifact."""
+    return active(env) and _on(env, LOG_ENVIRONMENT)
+
+
+def _on(env: Mapping[str, str], name: str) -> bool:
+    return env.get(name, "").strip().lower() in {"1", "true", "yes", "on"}
 
 
 def _script_directory() -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..tags import HOST, IMAGE
 from .host import Host
+from .secrecy import public_image
 
 
 def hostname(host: Host) -> dict[str, str]:
@@ -18,5 +19,5 @@ def image(host: Host) -> dict[str, str]:
     GitLab's runner tells the image of the job.
     """
     runner = host.env.get("CI_JOB_IMAGE", "") if host.env.get("GITLAB_CI") else ""
-    named = host.env.get("EVIDENCE_IMAGE", "").strip() or runner.strip()
+    named = public_image(host.env.get("EVIDENCE_IMAGE", "").strip() or runner)
     return {IMAGE: named} if named else {}

@@ -27,7 +27,10 @@ def _declared(name: str) -> str:
 
 MEANINGS: dict[str, tuple[str, str]] = {
     tags.SCHEMA: ("the plugin", "Version of these names, now `1`"),
-    tags.STAMPED_BY: ("the plugin", "`create` or `resume`: when the run got its tags"),
+    tags.STAMPED_BY: (
+        "the plugin",
+        "`create`, `resume`, `backfill` or `server`: when, and from whom, the run got its tags",
+    ),
     **{tags.PREFIX + name: (_declared(name), said) for name, said in _GOVERNANCE.items()},
     tags.GIT_COMMIT: ("git, else CI", "Commit of the script's repository"),
     tags.GIT_BRANCH: ("git, else CI", "Branch; absent when detached"),

@@ -4,9 +4,28 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 
-log = logging.getLogger("mlflow_evidence_plugin")
+
+class Log:
+    """The plugin's logger, which never raises: a handler of the user's may."""
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(name)
+
+    def debug(self, text: str, *values: object, exc_info: bool = False) -> None:
+        """For whoever looks for the reason of something."""
+        with suppress(Exception):
+            self._logger.debug(text, *values, exc_info=exc_info)
+
+    def warning(self, text: str, *values: object) -> None:
+        """For everybody."""
+        with suppress(Exception):
+            self._logger.warning(text, *values)
+
+
+log = Log("mlflow_evidence_plugin")
 
 _told: set[tuple[int, str]] = set()
 
@@ -34,7 +53,4 @@ def tell(problem: Problem) -> None:
     if not problem.loud or key in _told:
         return
     _told.add(key)  # first, in case a log handler starts a run of its own
-    try:
-        log.warning("mlflow-evidence-plugin: %s", problem)
-    except Exception:  # a log handler of the user's may raise; their run goes on
-        return
+    log.warning("mlflow-evidence-plugin: %s", problem)

@@ -64,14 +64,14 @@ def gather(host: Host) -> dict[str, str]:
 
 def _fenced(source: Source, host: Host) -> dict[str, str]:
     try:
-        return {name: value for name, value in source(host).items() if _admitted(name, value)}
+        return {name: value for name, value in source(host).items() if _admitted(name, value, host)}
     except Exception:  # the run matters more than our evidence
         log.debug("evidence: source %s failed", source.__name__, exc_info=True)
         return {}
 
 
-def _admitted(name: str, value: object) -> bool:
-    problem = refusal(name, value)
+def _admitted(name: str, value: object, host: Host) -> bool:
+    problem = refusal(name, value, env=host.env)
     if problem:
         tell(problem)
     return problem is None

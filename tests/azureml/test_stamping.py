@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from mlflow_evidence_plugin import tags
 
 from .answers import fail
@@ -113,6 +115,28 @@ def test_new_runs_with_many_tags_of_their_own_lose_none_of_them(run):
         assert len([name for name in found if name.startswith("mine")]) == 43
         assert {tags.SCHEMA, tags.STAMPED_BY} <= set(found)
         assert tags.HOST not in found
+    assert len(done.warnings) == 1
+
+
+def test_models_of_the_client_are_stamped_should_a_workspace_come_to_have_them(
+    run, workspace, monkeypatch
+):
+    monkeypatch.delitem(workspace._tracking._unsupported, "/mlflow/logged-models")
+    script = """
+    import json, mlflow
+    client = mlflow.MlflowClient()
+    many = {f"mine{i}": "x" for i in range(43)}
+    both = ({"evidence.team": "code"}, many)
+    made = [client.create_logged_model("0", tags=mine) for mine in both]
+    print(json.dumps([client.get_logged_model(one.model_id).tags for one in made]))
+    """
+    done = run(script, {**WHO, "EVIDENCE_TEAM": "variable"})
+    assert done.code == 0, done.err
+    roomy, crowded = json.loads(done.out)
+    assert (roomy["evidence.owner"], roomy["evidence.team"]) == ("jo@example.org", "code")
+    assert (roomy[tags.STAMPED_BY], roomy[tags.AZUREML_WORKSPACE]) == ("create", SHORT_SCOPE)
+    assert {tags.SCHEMA, tags.STAMPED_BY} <= set(crowded)
+    assert len(crowded) == tags.AZUREML_TAGS_MAX - 2
     assert len(done.warnings) == 1
 
 

@@ -29,7 +29,7 @@ def bash(script: str) -> subprocess.CompletedProcess[str]:
     ("typed", "offered"),
     [
         (["inv"], {"inventory"}),
-        (["run", "''"], {"list", "show", "download"}),
+        (["run", "''"], {"list", "show", "download", "environment"}),
         (["run", "list", "--ex"], {"--experiment"}),
         (["run", "list", "--status", "fin"], {"finished"}),
         (["store", "show", "-o", "t"], {"table", "tsv"}),

@@ -97,10 +97,30 @@ def run(tmp_path, database):
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
+def server_folder(tmp_path_factory) -> Path:
+    """Where the tracking server keeps its database and artifacts."""
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="session")
+def server(server_folder):
     """A tracking server behind a proxy: the proxy's URL and the requests it has seen."""
     with (
-        mlflow_server(tmp_path_factory.mktemp("server")) as url,
+        mlflow_server(server_folder) as url,
         recording_proxy(url) as (proxy, seen),
     ):
         yield proxy, seen
+
+
+@pytest.fixture(scope="session")
+def without_the_plugin() -> dict[Any, Any]:
+    """What programs leave without it, where nothing but the plugin could make a difference."""
+    return {}
+
+
+@pytest.fixture
+def twice(tmp_path, database, without_the_plugin) -> Any:
+    """Runs a program with the plugin and without, and compares all that it leaves."""
+    from .alike import Twice
+
+    return Twice(tmp_path, database, without_the_plugin)

@@ -1,4 +1,4 @@
-"""Runs that no context provider is asked about: made by the client, resumed, in projects."""
+"""Runs that no context provider is asked about, beyond what tests/matrix says of every path."""
 
 from __future__ import annotations
 
@@ -6,13 +6,6 @@ import pytest
 
 from mlflow_evidence_plugin import tags
 
-CLIENT = """
-    import mlflow
-    client = mlflow.MlflowClient()
-    run = client.create_run("0", tags={"evidence.team": "code", "mine": "yes"})
-    client.set_terminated(run.info.run_id)
-    report(run.info.run_id)
-"""
 BARE = """
     import os
     os.environ["EVIDENCE_DISABLED"] = "1"
@@ -48,23 +41,10 @@ def unstamped(run, store):
     return next(line[3:] for line in done.out.splitlines() if line.startswith("RUN"))
 
 
-def test_a_run_made_by_the_client_is_stamped_and_keeps_what_it_was_given(run, store):
-    (found,) = run(CLIENT, {**store, "EVIDENCE_OWNER": "jo", "EVIDENCE_TEAM": "env"}).tags
-    assert found["evidence.owner"] == "jo"
-    assert found["evidence.stamped_by"] == "create"
-    assert (found["evidence.team"], found["mine"]) == ("code", "yes")
-
-
-@pytest.mark.parametrize("way", ["run_id", "variable", "implicit"])
-def test_a_resumed_bare_run_is_stamped_once_as_resumed(run, store, unstamped, way):
-    script, env = RESUME.format(run_id=unstamped), {**store, "EVIDENCE_OWNER": "jo"}
-    if way != "run_id":
-        env["MLFLOW_RUN_ID"] = unstamped
-        begin = "mlflow.start_run()" if way == "variable" else "mlflow.log_metric('m', 1)"
-        script = f"    import mlflow\n    {begin}\n    report('{unstamped}')\n"
-    (found,) = run(script, env).tags
-    assert found["evidence.owner"] == "jo"
-    assert found["evidence.stamped_by"] == "resume"
+def test_a_resumed_bare_run_is_stamped_once_as_resumed(run, store, unstamped):
+    env = {**store, "EVIDENCE_OWNER": "jo"}
+    (found,) = run(RESUME.format(run_id=unstamped), env).tags
+    assert (found["evidence.owner"], found["evidence.stamped_by"]) == ("jo", "resume")
     assert not [name for name in found if name.startswith(tags.RESUMED_PREFIX)]
     (again,) = run(RESUME.format(run_id=unstamped), env).tags
     assert again == found
@@ -95,28 +75,54 @@ def test_resuming_in_the_process_that_made_the_run_asks_and_writes_nothing_more(
     assert not [one for one in seen if one.path.endswith(("runs/log-batch", "runs/set-tag"))]
 
 
-def test_threads_and_client_together_are_all_stamped(run, store):
-    script = """
+@pytest.mark.parametrize("versioned", [True, False])
+def test_a_project_has_its_own_commit_and_not_that_of_where_it_was_called(run, versioned):
+    script = f"""
+    import subprocess, sys
+    from pathlib import Path
     import mlflow
-    from concurrent.futures import ThreadPoolExecutor
-    client = mlflow.MlflowClient()
-    def one(number):
-        if number % 2:
-            return client.create_run("0").info.run_id
-        with mlflow.start_run() as run:
-            return run.info.run_id
-    with ThreadPoolExecutor(4) as pool:
-        report(*pool.map(one, range(8)))
+    def commit(folder):
+        git = ["git", "-C", folder, "-c", "user.name=x", "-c", "user.email=x@y"]
+        for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
+            subprocess.run([*git, *words], check=True, capture_output=True)
+    project = Path("../project")
+    project.mkdir()
+    (project / "MLproject").write_text(
+        "name: p\\nentry_points:\\n  main:\\n    command: " + sys.executable + " train.py\\n")
+    (project / "train.py").write_text("import mlflow\\nmlflow.log_metric('m', 1)\\n")
+    commit(".")
+    if {versioned}:
+        commit(project)
+    done = mlflow.projects.run(str(project), env_manager="local")
+    report(done.run_id)
     """
-    found = run(script, {**store, "EVIDENCE_OWNER": "jo"}).tags
-    assert [one["evidence.owner"] for one in found] == ["jo"] * 8
+    (found,) = run(script, {"EVIDENCE_OWNER": "jo"}).tags
+    assert (found["evidence.owner"], found["evidence.stamped_by"]) == ("jo", "create")
+    told = {name for name in found if name.startswith("evidence.git.")}
+    assert told == ({"evidence.git.commit"} if versioned else set())
+    assert found.get("evidence.git.commit") == found.get("mlflow.source.git.commit")
+    assert not [name for name in found if name.startswith(tags.RESUMED_PREFIX)]
 
 
-def test_a_seam_that_has_moved_is_said_once_and_fluent_runs_are_still_stamped(run):
-    script = """
+MOVED = {
+    "_no_such_registry": """
     from mlflow_evidence_plugin.context import seams
     seams.REGISTRY = ("mlflow.tracking._tracking_service.utils", "_no_such_registry")
     import mlflow
+    """,
+    "create_logged_model": """
+    import mlflow
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+    for store in SqlAlchemyStore.__mro__:
+        if "create_logged_model" in vars(store):
+            del store.create_logged_model
+    """,
+}
+
+
+@pytest.mark.parametrize("seam", MOVED)
+def test_a_seam_that_has_moved_is_said_once_and_fluent_runs_are_still_stamped(run, seam):
+    script = f"""{MOVED[seam]}
     for _ in range(2):
         with mlflow.start_run() as run:
             pass
@@ -125,6 +131,7 @@ def test_a_seam_that_has_moved_is_said_once_and_fluent_runs_are_still_stamped(ru
     done = run(script, {"EVIDENCE_OWNER": "jo"})
     assert done.tags[0]["evidence.owner"] == "jo"
     assert len(done.warnings) == 1
+    assert seam in done.warnings[0]
     assert "only runs of the fluent interface" in done.warnings[0]
 
 
@@ -133,7 +140,8 @@ def test_a_store_that_refuses_the_tags_keeps_the_run_going(run, unstamped, store
     import mlflow
     def refuse(*args, **kwargs):
         raise mlflow.exceptions.MlflowException("no room for tags")
-    mlflow.MlflowClient.log_batch = refuse
+    store = mlflow.tracking._tracking_service.utils._get_store()
+    type(store).log_batch = refuse
     with mlflow.start_run(run_id="{unstamped}"):
         mlflow.log_metric("m", 1)
     report("{unstamped}")

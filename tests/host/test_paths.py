@@ -1,4 +1,4 @@
-"""Every way that MLflow's providers reach: fluent, nested, threads, forks; SQLite and HTTP."""
+"""What runs are stamped with, and the header beside them; SQLite and HTTP."""
 
 from __future__ import annotations
 
@@ -109,25 +109,3 @@ def test_variables_changed_between_two_runs_count(run):
     report(*ids)
     """
     assert [found["evidence.owner"] for found in run(script).tags] == ["a", "b"]
-
-
-def test_threads_and_forks(run):
-    script = """
-    import mlflow, os, threading
-    def train(ids):
-        with mlflow.start_run(nested=True) as run:
-            ids.append(run.info.run_id)
-    ids = []
-    threads = [threading.Thread(target=train, args=(ids,)) for _ in range(4)]
-    [t.start() for t in threads]; [t.join() for t in threads]
-    reading, writing = os.pipe()
-    if os.fork() == 0:
-        mine = []
-        train(mine)
-        os.write(writing, mine[0].encode())
-        os._exit(0)
-    os.wait()
-    report(*ids, os.read(reading, 99).decode())
-    """
-    found = run(script, {"EVIDENCE_OWNER": "jo"}).tags
-    assert [each["evidence.owner"] for each in found] == ["jo"] * 5

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlflow_evidence_plugin import tags
-from mlflow_evidence_plugin.context.header import headers
+from mlflow_evidence_plugin.context.header import headers, told
 
 storable = st.text(min_size=1, max_size=300).filter(lambda v: tags.unstorable("k", v) is None)
 
@@ -19,6 +19,18 @@ def test_it_is_short_ascii_and_says_nothing_that_the_tags_do_not(found):
     assert not set(value) & set(" \t\r\n")
     for name, said in parse_qsl(value, strict_parsing=bool(value)):
         assert found[tags.PREFIX + name] == said
+
+
+@given(st.dictionaries(st.sampled_from(tags.ORDER), storable))
+def test_a_server_reads_what_was_written_and_nothing_else(found):
+    value = headers(found).get(tags.HEADER, "")
+    assert told(value).items() <= found.items()
+    assert headers(told(value)) == headers(found)
+
+
+@given(st.text())
+def test_a_server_reads_any_header(value):
+    assert told(value).keys() <= {tags.PREFIX + name for name in tags.HEADER_NAMES}
 
 
 def test_a_pair_without_room_is_left_out_whole():

@@ -31,6 +31,26 @@ def test_variables_count_at_each_run_and_in_the_header(monkeypatch):
     assert "owner=b" in requests.request_headers()[tags.HEADER]
 
 
+def test_variables_are_only_read_again_when_one_has_changed(monkeypatch):
+    first = host_module.refreshed(host_module.observe())
+    assert host_module.refreshed(first) is first
+    monkeypatch.setenv("EVIDENCE_OWNER", "a")
+    second = host_module.refreshed(first)
+    assert second.env["EVIDENCE_OWNER"] == "a"
+    monkeypatch.delenv("EVIDENCE_OWNER")
+    assert "EVIDENCE_OWNER" not in host_module.refreshed(second).env
+    assert "EVIDENCE_OWNER" not in first.env
+
+
+def test_variables_count_where_somebody_has_replaced_the_environment(monkeypatch):
+    here = host_module.refreshed(host_module.observe())
+    monkeypatch.setattr(os, "environ", {"EVIDENCE_OWNER": "b"})
+    there = host_module.refreshed(here)
+    assert there.env == {"EVIDENCE_OWNER": "b"}
+    os.environ["EVIDENCE_OWNER"] = "c"
+    assert host_module.refreshed(there).env == {"EVIDENCE_OWNER": "c"}
+
+
 @pytest.mark.parametrize("value", ["1", "true", "YES", " 1 "])
 def test_switched_off(monkeypatch, value):
     monkeypatch.setenv("EVIDENCE_OWNER", "a")

@@ -14,7 +14,17 @@ from mlflow_evidence_plugin.service import Evidence
 from . import errors, pages, tracing
 from .auth import SERVICE
 from .contract import SETTINGS
-from .resources import bundles, captures, docs, health, models, runs
+from .resources import (
+    attestations,
+    bundles,
+    captures,
+    docs,
+    health,
+    ledger,
+    models,
+    runs,
+    verification,
+)
 
 Enqueue = Callable[[str], None]
 _CONTROL = re.compile(r"[\x00-\x1f]")
@@ -36,7 +46,7 @@ def create_app(evidence: Evidence | None, enqueue: Enqueue = lambda _: None) -> 
     api = Api(app)
     api.DEFAULT_ERROR_RESPONSE_NAME = None  # each status is documented where it is answered
     errors.install(app)
-    for module in (captures, bundles, runs, models):
+    for module in (captures, bundles, runs, models, attestations, ledger, verification):
         api.register_blueprint(module.bp, url_prefix="/v1")
     api.register_blueprint(health.bp)
     app.register_blueprint(docs.bp)

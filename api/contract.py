@@ -51,7 +51,7 @@ PROBLEMS = {
     403: "The token lacks the scope",
     404: "Not there, or not the caller's",
     406: "None of the formats that the request accepts is served",
-    409: "Denied",
+    409: "Denied, or in conflict with what is there",
     413: "The body is too large",
     422: "Well-formed, but not as described",
     500: "An unexpected error, or a capture that failed for one",

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from flask import Response, request
 from werkzeug.exceptions import NotAcceptable
 
-from mlflow_evidence_plugin.render.formats import ENVELOPE, RENDERERS, Renderer
+from mlflow_evidence_plugin.render.formats import CYCLONEDX, ENVELOPE, RENDERERS, Renderer
 from mlflow_evidence_plugin.render.html import csp, when
 from mlflow_evidence_plugin.service.evidence import Resolved
 from mlflow_evidence_plugin.storage import StoredBundle
@@ -24,6 +24,7 @@ JSON = RENDERERS[0]
 _TYPES = [one.media_type for one in RENDERERS]
 _PLAIN = (None, "", "*/*", JSON.media_type)
 _TEXT: dict[str, Any] = {"type": "string"}
+_OBJECT: dict[str, Any] = {"type": "object"}
 
 
 def accepted() -> Renderer:
@@ -64,7 +65,7 @@ def content_type(chosen: Renderer) -> str:
 
 def renderings(bp: Blueprint) -> Callable[[View], View]:
     """Document that a view answers with a bundle in every format of the table."""
-    schemas = {JSON.media_type: BundleSchema, ENVELOPE: EnvelopeSchema}
+    schemas = {JSON.media_type: BundleSchema, ENVELOPE: EnvelopeSchema, CYCLONEDX: _OBJECT}
     content = {kind: {"schema": schemas.get(kind, _TEXT)} for kind in _TYPES}
     found = {"description": "The evidence, in the format accepted", "content": content}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from mlflow_evidence_plugin.policy.decision import rfc3339
 from mlflow_evidence_plugin.service import Capturing
 from mlflow_evidence_plugin.settings import Settings
 from mlflow_evidence_plugin.storage.database import PATIENCE, postgres_dsn
+from mlflow_evidence_plugin.wiring import timestamping
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +65,9 @@ def enqueuer(settings: Settings) -> Callable[[str], None]:
 def work(settings: Settings, capturing: Capturing, workers: int) -> None:
     """Carry captures out until told to stop. First what an earlier worker left behind."""
     huey = queue(settings)
-    enqueue = _tasks(huey, capturing)
+    stamping = timestamping(settings, capturing)
+    stamp = _beside(stamping.catch_up) if stamping else lambda: None
+    enqueue = _tasks(huey, capturing, stamp)
 
     def sweep() -> None:
         now = capturing.now()
@@ -72,6 +76,7 @@ def work(settings: Settings, capturing: Capturing, workers: int) -> None:
         before = rfc3339(now - OVERDUE) if huey.pending_count() else None
         for capture_id in capturing.captures.unfinished(rfc3339(now), before):
             enqueue(capture_id)
+        stamp()  # also what the web side has signed, and what an authority was away for
 
     huey.periodic_task(crontab(minute="*"), name="sweep")(sweep)
     sweep()
@@ -87,7 +92,27 @@ def work(settings: Settings, capturing: Capturing, workers: int) -> None:
     consumer.run()
 
 
-def _tasks(huey: Any, capturing: Capturing | None) -> Callable[[str], None]:
+def _beside(work: Callable[[], object]) -> Callable[[], None]:
+    """What has a thread of its own do the work, once more after each call. Nobody waits for it."""
+    asked = threading.Event()
+
+    def run() -> None:
+        while asked.wait():
+            asked.clear()
+            try:
+                work()
+            except EvidenceError as error:
+                log.warning("timestamps are lacking until the next try: %s", error.detail)
+            except Exception:
+                log.exception("timestamps are lacking until the next try")
+
+    threading.Thread(target=run, name="timestamps", daemon=True).start()
+    return asked.set
+
+
+def _tasks(
+    huey: Any, capturing: Capturing | None, ended: Callable[[], None] = lambda: None
+) -> Callable[[str], None]:
     """What puts a capture into the queue; the worker's side can also carry it out."""
 
     @huey.task(name="capture")
@@ -99,7 +124,9 @@ def _tasks(huey: Any, capturing: Capturing | None) -> Callable[[str], None]:
         except EvidenceError as error:  # the order is kept, and found again by the sweep
             log.warning("capture %s could not be brought to an end: %s", capture_id, error.detail)
             return
-        if not order.ended and order.lease_until:
+        if order.ended:
+            ended()
+        elif order.lease_until:
             # Whoever asked for it however often: not before its pause or another's lease is over.
             free_at = datetime.fromisoformat(order.lease_until.replace("Z", "+00:00"))
             pause = (free_at - capturing.now()).total_seconds()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -48,6 +48,34 @@ class EvidenceClient:
         headers = {"Accept": media_type}
         return self._ask("GET", f"/v1/{_path(subject)}/evidence", headers=headers).content
 
+    def archive(self, digest: str, size: int | None = None) -> Iterator[bytes]:
+        """All that was signed about the bundle's subject, as a zip file, piece by piece.
+
+        `size` is that of the log at a head which you keep.
+        """
+        asked = {} if size is None else {"size": size}
+        path = f"/v1/bundles/{_part(digest)}/archive"
+        answer = self._ask("GET", path, params=asked, stream=True)
+        return _pieces(answer)
+
+    def checkpoint(self) -> str:
+        """The signed head of the log: a note, which is to be verified first."""
+        return self._ask("GET", "/v1/ledger/checkpoint").content.decode("utf-8", "replace")
+
+    def growth(self, old: int, new: int) -> list[Any]:
+        """The proof that the log of `old` leaves is the beginning of that of `new`, in base64."""
+        asked = {"old": old, "new": new}
+        answer = self._ask("GET", "/v1/ledger/consistency", params=asked)
+        proof = _document(answer).get("proof")
+        if not isinstance(proof, list):
+            raise _foreign(answer)
+        return proof
+
+    @classmethod
+    def fetch(cls, url: str, token: str) -> Iterator[bytes]:
+        """What a service has at a whole URL: a bundle, or an archive; piece by piece."""
+        return _pieces(cls("", token)._ask("GET", url, stream=True))
+
     def decide(self, subject: dict[str, str], environment: str | None) -> dict[str, Any]:
         """The decision on a model version. A denial is an answer, not an error."""
         asked = {"environment": environment} if environment else {}
@@ -55,11 +83,27 @@ class EvidenceClient:
 
     def bundles(self) -> Iterator[dict[str, Any]]:
         """All evidence that the token may see, the newest first, a page at a time."""
+        return self._listed("/v1/bundles", {"limit": PAGE})
+
+    def unstamped(self, **which: str) -> Iterator[dict[str, Any]]:
+        """Runs without our tags: of one `experiment`, or the one with `run_id`, or all."""
+        return self._listed("/v1/runs/unstamped", which)
+
+    def stamp(self, run_id: str, values: dict[str, str]) -> dict[str, Any]:
+        """Stamp such a run; what it got is under `stamped`."""
+        path = f"/v1/runs/{_part(run_id)}/stamp"
+        return _document(self._ask("POST", path, json={"values": values}))
+
+    def check(self) -> None:
+        """An error unless the service answers, and to this token."""
+        self._ask("GET", "/v1/bundles", params={"limit": 1})
+
+    def _listed(self, path: str, which: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         cursor: str | None = None
         seen: set[str] = set()
         while True:
-            asked = {"limit": PAGE} | ({"cursor": cursor} if cursor else {})
-            answer = self._ask("GET", "/v1/bundles", params=asked)
+            asked = {**which, **({"cursor": cursor} if cursor else {})}
+            answer = self._ask("GET", path, params=asked)
             page = _document(answer)
             items, following = page.get("items"), page.get("next")
             if not isinstance(items, list) or not all(isinstance(one, dict) for one in items):
@@ -71,10 +115,6 @@ class EvidenceClient:
             if cursor in seen:
                 raise _foreign(answer)  # it would never end
             seen.add(cursor)
-
-    def check(self) -> None:
-        """An error unless the service answers, and to this token."""
-        self._ask("GET", "/v1/bundles", params={"limit": 1})
 
     def _ask(self, method: str, path: str, patience: float = 0, **what: Any) -> requests.Response:
         try:
@@ -96,6 +136,14 @@ class EvidenceClient:
         if answer.status_code >= 300:
             raise _problem(answer)
         return answer
+
+
+def _pieces(answer: requests.Response) -> Iterator[bytes]:
+    try:
+        yield from answer.iter_content(1 << 20)
+    except requests.RequestException as error:
+        said = "the evidence service broke off in the middle of its answer"
+        raise ServiceUnavailable(said, "try again") from error
 
 
 def _path(subject: dict[str, str]) -> str:

@@ -43,6 +43,12 @@ class Forbidden(EvidenceError):
     code = "forbidden"
 
 
+class WriteBackOff(Forbidden):
+    """The service was not told that it may write into MLflow."""
+
+    code = "write-back-off"
+
+
 class Conflict(EvidenceError):
     """The request contradicts what is already there."""
 
@@ -97,10 +103,70 @@ class BadSignature(EvidenceError):
     code = "bad-signature"
 
 
+class SigningFailed(EvidenceError):
+    """The signing key's vault did not answer, or refused. May pass."""
+
+    code = "signing-failed"
+
+
+class KeyExpired(EvidenceError):
+    """The signing key is no longer, or not yet, to be used."""
+
+    code = "key-expired"
+
+
 class BadEnvelope(EvidenceError):
     """Not a DSSE envelope, or not one with a statement of ours."""
 
     code = "bad-envelope"
+
+
+class BadArchive(EvidenceError):
+    """Not an archive as we write them, or one whose members contradict each other."""
+
+    code = "bad-archive"
+
+
+class BadMaterial(EvidenceError):
+    """Bytes do not have the digest that they are named by."""
+
+    code = "bad-material"
+
+
+class BadVerdict(EvidenceError):
+    """A signed verdict is not the one that policy and records give."""
+
+    code = "bad-verdict"
+
+
+class KeyOutOfTime(EvidenceError):
+    """A signature was made when its key was not in use."""
+
+    code = "key-out-of-time"
+
+
+class BadTimestamp(EvidenceError):
+    """A timestamp does not verify against the authorities that the caller trusts."""
+
+    code = "bad-timestamp"
+
+
+class BadLedger(EvidenceError):
+    """A leaf, a proof or a head of the log does not hold."""
+
+    code = "bad-ledger"
+
+
+class LedgerRolledBack(BadLedger):
+    """The log has fewer leaves than it had."""
+
+    code = "ledger-rolled-back"
+
+
+class LedgerForked(BadLedger):
+    """The log is not a continuation of what it was."""
+
+    code = "ledger-forked"
 
 
 class NoTrust(EvidenceError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,11 @@ from .errors import BadConfig
 
 PREFIX = "EVIDENCE_SERVICE_"
 DEFAULT_HOME = "~/.mlflow-evidence"
+EMBEDDED_KEY = "signing-key.pem"
 SCRATCH_BYTES = 4 << 30
+
+_SIGNER = re.compile(r"[a-z][a-z0-9]+:")
+"""The scheme of a signer's URI, such as `azurekms:`; a path has none."""
 
 MLFLOW_CLIENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
@@ -36,8 +41,14 @@ class Settings:
     store_id: str
     policy_file: Path | None
     signing_key: Path
+    signing_uri: str | None = field(repr=False)
+    """A key that is in a vault or a module, and then the file with its public part."""
+    signing_public_key: Path | None
+    trusted_signers: Path | None
+    timestamp_url: str | None = field(repr=False)
     artifact_roots: tuple[str, ...]
     scratch_bytes: int
+    write_back: bool
 
     @classmethod
     def read(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -48,7 +59,9 @@ class Settings:
 
         home = Path(get("HOME") or DEFAULT_HOME).expanduser().absolute()
         tracking = get("TRACKING_URI") or env.get("MLFLOW_TRACKING_URI", "").strip()
-        policy = get("POLICY_FILE")
+        policy, key, public = (get(n) for n in ("POLICY_FILE", "SIGNING_KEY", "SIGNING_PUBLIC_KEY"))
+        signers = get("TRUSTED_SIGNERS")
+        in_vault = bool(key and _SIGNER.match(key))
         return cls(
             home=home,
             database_url=get("DATABASE_URL") or embedded(home),
@@ -56,9 +69,14 @@ class Settings:
             registry_uri=get("REGISTRY_URI") or env.get("MLFLOW_REGISTRY_URI", "").strip() or None,
             store_id=get("STORE_ID") or _without_credentials(tracking),
             policy_file=Path(policy).expanduser().absolute() if policy else None,
-            signing_key=Path(get("SIGNING_KEY") or home / "signing-key.pem").expanduser(),
+            signing_key=_key_file(home, None if in_vault else key),
+            signing_uri=key if in_vault else None,
+            signing_public_key=Path(public).expanduser() if public else None,
+            trusted_signers=Path(signers).expanduser() if signers else None,
+            timestamp_url=_web_address("TIMESTAMP_URL", get("TIMESTAMP_URL")),
             artifact_roots=tuple((get("ARTIFACT_ROOTS") or "").split()),
             scratch_bytes=_bytes(get("SCRATCH_BYTES")),
+            write_back=_switch("WRITE_BACK", get("WRITE_BACK")),
         )
 
     def need_store(self) -> None:
@@ -75,12 +93,26 @@ def embedded(home: Path) -> str:
     return f"sqlite:///{home / 'evidence.db'}"
 
 
+def _key_file(home: Path, named: str | None) -> Path:
+    return Path(named).expanduser() if named else home / EMBEDDED_KEY
+
+
 def _without_credentials(uri: str) -> str:
     try:
         userinfo, at, _ = urlsplit(uri).netloc.rpartition("@")
     except ValueError:
         raise BadConfig("the tracking URI is no URI", "see EVIDENCE_SERVICE_TRACKING_URI") from None
     return uri.replace(userinfo + at, "", 1).partition("?")[0].rstrip("/")
+
+
+def _web_address(name: str, text: str | None) -> str | None:
+    try:
+        parts = urlsplit(text or "https://none")
+        if parts.scheme in ("http", "https") and parts.hostname:
+            return text
+    except ValueError:
+        pass  # its words would show the address, with a password
+    raise BadConfig(f"{PREFIX}{name} is no web address", "give one that begins with https://")
 
 
 def _bytes(text: str | None) -> int:
@@ -90,3 +122,10 @@ def _bytes(text: str | None) -> int:
         mend = "give a number of bytes, at least 1048576"
         raise BadConfig(f"{PREFIX}SCRATCH_BYTES is {text!r}", mend)
     return int(text)
+
+
+def _switch(name: str, text: str | None) -> bool:
+    if text not in (None, "true", "false"):
+        # Neither "yes" nor "0" is guessed at: it is about writing into somebody's store.
+        raise BadConfig(f"{PREFIX}{name} is {text!r}", "give true or false")
+    return text == "true"

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from .collect import MlflowStore, Roots
 from .errors import BadConfig, StorageUnavailable
 from .policy import Policy, parse
 from .policy.decision import rfc3339
-from .service import Capturing, Evidence
-from .settings import MLFLOW_CLIENT, Settings, embedded
-from .signing import SigningKey
-from .storage import Bundles, Captures, Database, Decisions, Tokens
+from .service import Capturing, Deciding, Evidence, Ingesting, Issuing
+from .service.timestamping import Timestamping
+from .settings import EMBEDDED_KEY, MLFLOW_CLIENT, Settings, embedded
+from .signing import Signer, SigningKey, read_signers
+from .storage import (
+    Attestations,
+    Bundles,
+    Captures,
+    Database,
+    Decisions,
+    Keys,
+    KnownKey,
+    Ledger,
+    Statements,
+    Tokens,
+)
+from .storage.timestamps import Timestamps
 
 FIRST_TOKEN = "token"  # noqa: S105 - a file's name
-EMBEDDED_KEY = "signing-key.pem"
 EVERYTHING = ("*",)
 
 
@@ -35,7 +47,8 @@ def prepare(settings: Settings) -> None:
     try:
         database.migrate()
         _make_key(settings)
-        _key(settings)
+        key = _key(settings)
+        Keys(database).known(key.id, key.public_pem.decode(), rfc3339(now()))
         _first_token(settings, Tokens(database))
     finally:
         database.dispose()
@@ -61,18 +74,27 @@ def build(settings: Settings, away: bool = False) -> Evidence:
         if settings.artifact_roots
         else Roots.of_store(settings.tracking_uri)
     )
-    capturing = Capturing(
-        MlflowStore(settings.tracking_uri, settings.registry_uri, roots, settings.scratch_bytes),
-        settings.store_id,
-        database,
-        Captures(database),
-        Bundles(database, settings.store_id),
-        _key(settings),
-        now,
-    )
+    store = MlflowStore(settings.tracking_uri, settings.registry_uri, roots, settings.scratch_bytes)
+    bundles = Bundles(database, settings.store_id)
+    decisions = Decisions(database, settings.store_id)
+    issuing = Issuing(_key(settings), Keys(database), Ledger(database), now)
+    captures = Captures(database)
     return Evidence(
-        capturing, Decisions(database, settings.store_id), Tokens(database), _policy(settings), now
+        Capturing(store, settings.store_id, database, captures, bundles, issuing, now),
+        Deciding(store, bundles, decisions, Statements(database), issuing, _policy(settings), now),
+        Ingesting(Attestations(database, settings.store_id), bundles, _signers(settings), now),
+        Tokens(database),
+        now,
+        settings.write_back,
     )
+
+
+def timestamping(settings: Settings, capturing: Capturing) -> Timestamping | None:
+    """What gets timestamps for all that is signed; None where no authority is named."""
+    if settings.timestamp_url is None:
+        return None
+    kept = Timestamps(capturing.database)
+    return Timestamping(settings.timestamp_url, kept, capturing.issuing)
 
 
 def open_tokens(settings: Settings) -> Tokens:
@@ -91,16 +113,43 @@ def open_database(settings: Settings) -> Database:
     return Database(settings.database_url)
 
 
+def rotate_key(settings: Settings, overlap: timedelta) -> tuple[KnownKey, KnownKey]:
+    """Put a new key in the place of the file's: the old one and the new one.
+
+    Parts of the service that run may sign with the old one until `overlap` has passed.
+    """
+    if settings.signing_uri:
+        mend = "make a new version of it there, and name that in EVIDENCE_SERVICE_SIGNING_KEY"
+        raise BadConfig("the signing key is in a vault", mend)
+    path = settings.signing_key
+    old = SigningKey.load(path)
+    draft = path.with_name(f".{path.name}.next")
+    draft.unlink(missing_ok=True)
+    new = SigningKey.create(draft)
+    database = open_database(settings)
+    try:
+        database.check()
+        keys, at = Keys(database), now()
+        keys.known(old.id, old.public_pem.decode(), rfc3339(at))
+        known = keys.known(new.id, new.public_pem.decode(), rfc3339(at))
+        retired = keys.retire(old.id, rfc3339(at + overlap))
+    finally:
+        database.dispose()
+    path.rename(path.with_name(f"{path.stem}-{old.id[:8]}{path.suffix}"))
+    draft.rename(path)
+    return retired, known
+
+
 def inspect(settings: Settings) -> Iterator[tuple[str, str, str]]:
     """Look at a home without changing it: each part's name, how it is, and what it lacks.
 
     Raises what is wrong.
     """
-    if not settings.signing_key.exists():
+    if not settings.signing_uri and not settings.signing_key.exists():
         mend = "start it once: python -m api prepare"
         raise BadConfig(f"there is no signing key at {settings.signing_key}", mend)
-    key = SigningKey.load(settings.signing_key)
-    yield "signing key", f"{settings.signing_key}, id {key.id}", ""
+    key = _load_key(settings)
+    yield "signing key", f"{settings.signing_uri or settings.signing_key}, id {key.id}", ""
     database = Database(settings.database_url)
     try:
         database.check()
@@ -129,7 +178,9 @@ def _make_home(settings: Settings) -> None:
 
 def _make_key(settings: Settings) -> None:
     """The embedded default only: a key that was named elsewhere is somebody's to make."""
-    if settings.signing_key != settings.home / EMBEDDED_KEY or settings.signing_key.exists():
+    if settings.signing_uri or settings.signing_key != settings.home / EMBEDDED_KEY:
+        return
+    if settings.signing_key.exists():
         return
     try:
         SigningKey.create(settings.signing_key)
@@ -139,11 +190,25 @@ def _make_key(settings: Settings) -> None:
 
 
 def _key(settings: Settings) -> SigningKey:
-    key = SigningKey.load(settings.signing_key)
+    key = _load_key(settings)
     public = settings.home / "public-key.pem"
     if not public.exists() or public.read_bytes() != key.public_pem:
         public.write_bytes(key.public_pem)
     return key
+
+
+def _load_key(settings: Settings) -> SigningKey:
+    if settings.signing_uri is None:
+        return SigningKey.load(settings.signing_key)
+    mend = "set EVIDENCE_SERVICE_SIGNING_PUBLIC_KEY to a PEM file: the vault's public key"
+    if settings.signing_public_key is None:
+        raise BadConfig("a signing key in a vault needs its public part in a file", mend)
+    try:
+        public = settings.signing_public_key.read_bytes()
+    except OSError as error:
+        said = f"the public key {settings.signing_public_key} cannot be read: {error.strerror}"
+        raise BadConfig(said, mend) from error
+    return SigningKey.at(settings.signing_uri, public)
 
 
 def _first_token(settings: Settings, tokens: Tokens) -> None:
@@ -155,6 +220,18 @@ def _first_token(settings: Settings, tokens: Tokens) -> None:
     with os.fdopen(descriptor, "w") as file:
         os.fchmod(descriptor, 0o600)
         file.write(made + "\n")
+
+
+def _signers(settings: Settings) -> tuple[Signer, ...]:
+    if settings.trusted_signers is None:
+        return ()
+    try:
+        return read_signers(settings.trusted_signers.read_bytes())
+    except OSError as error:
+        raise BadConfig(
+            f"the trusted signers {settings.trusted_signers} cannot be read: {error.strerror}",
+            "set EVIDENCE_SERVICE_TRUSTED_SIGNERS to a readable file",
+        ) from error
 
 
 def _policy(settings: Settings) -> Policy | None:

@@ -83,15 +83,23 @@ class Service:
         return self.settings.home
 
     def app(self, **changes: Any) -> Any:
-        """The application; captures are carried out within the request that orders them."""
+        """The application; captures are carried out within the request that orders them.
+
+        `store`, `policy` and `now` change the parts that capture and decide.
+        """
         from api.app import create_app
 
+        parts = {name: changes.pop(name) for name in ("store", "policy") if name in changes}
+        parts |= {"now": changes["now"]} if "now" in changes else {}
+        changes["deciding"] = replace(self.evidence.deciding, **parts)
+        if "store" in parts:
+            changes["capturing"] = replace(self.evidence.capturing, store=parts["store"])
         evidence = replace(self.evidence, **changes)
         return create_app(evidence, lambda order: evidence.capturing.perform(order))
 
     def on_store(self, store: Any) -> Any:
         """The application on another tracking store, with the same database."""
-        return self.app(capturing=replace(self.evidence.capturing, store=store))
+        return self.app(store=store)
 
     def token(
         self,

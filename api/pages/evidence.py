@@ -27,6 +27,7 @@ LABELS = {
     "json": "Evidence (JSON)",
     "dsse": "Signed statement (DSSE)",
     "in-toto": "All statements (in-toto)",
+    "mlbom": "ML-BOM (CycloneDX)",
 }
 
 

@@ -14,13 +14,18 @@ from mlflow_evidence_plugin.storage import Filters, StoredBundle
 from ..auth import SECURITY, caller, requires, service
 from ..contract import Blueprint, problems
 from ..negotiation import JSON, accepted, rendered, renderings
-from ..schemas import BundlePage, SearchArgs
+from ..schemas import BundlePage, HeadArgs, SearchArgs
 
 bp = Blueprint("bundles", __name__, description="Signed evidence, by digest")
 
 KEPT = {
     "description": "The bytes, whose SHA-256 is the digest",
     "content": {"text/csv": {"schema": {"type": "string"}}},
+}
+
+ARCHIVE = {
+    "description": "A zip file; VERIFY.md in it says how to verify it",
+    "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
 }
 
 
@@ -50,6 +55,21 @@ def search(args: dict[str, Any]) -> Response:
 def show(digest: str) -> Response:
     """One bundle: the record, and the signed statements about it."""
     return answer(service().bundle(digest, caller()))
+
+
+@bp.get("/bundles/<string(maxlength=80):digest>/archive")
+@bp.arguments(HeadArgs, location="query")
+@bp.doc(security=SECURITY, responses={"200": ARCHIVE})
+@problems(bp, 400, 401, 403, 404, 422, 500, 503)
+@requires("evidence:read")
+def archive(args: dict[str, Any], digest: str) -> Response:
+    """All that was ever signed about the subject, to be verified offline, in years to come."""
+    name, pieces = service().archive(digest, caller(), args.get("size"))
+    response = Response(pieces, content_type="application/zip")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
 
 
 @bp.get("/bundles/<string(maxlength=80):digest>/materials/<string(maxlength=80):sha256>")

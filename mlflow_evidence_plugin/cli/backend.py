@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from ..client import EvidenceClient
@@ -31,6 +31,9 @@ class Backend(Protocol):
 
     def decide(self, subject: Subject, environment: str | None) -> dict[str, Any]:
         """The decision on a model version."""
+
+    def archive(self, subject: Subject, size: int | None) -> Iterator[bytes]:
+        """The archive of a subject, under the head of the log with `size` leaves, or the newest."""
 
 
 def backend(url: str | None, tracking_uri: str | None) -> Backend:
@@ -87,6 +90,11 @@ class Remote:
         """The decision on a model version."""
         return self._client.decide(dict(subject), environment)
 
+    def archive(self, subject: Subject, size: int | None) -> Iterator[bytes]:
+        """The archive of a subject, piece by piece."""
+        digest = json.loads(self._client.evidence(dict(subject)))["digest"]
+        return self._client.archive(digest, size)
+
 
 class Local:
     """The service's own rooms, with a home on this machine and every right on it."""
@@ -142,6 +150,11 @@ class Local:
         if "version" in subject:
             return self._evidence.of_version(model, subject["version"], self._me), None
         return self._evidence.of_alias(model, subject["alias"], self._me)
+
+    def archive(self, subject: Subject, size: int | None) -> Iterator[bytes]:
+        """The archive of a subject, piece by piece."""
+        bundle, _ = self._newest(subject)
+        return self._evidence.archive(bundle.digest, self._me, size)[1]
 
     def decide(self, subject: Subject, environment: str | None) -> dict[str, Any]:
         """The decision on a model version."""

@@ -27,7 +27,7 @@ def bound_options(command: Command) -> Command:
 
 
 def catalogue(tracking_uri: str | None) -> Catalogue:
-    """The store that is named, here or by MLflow's variable; BadConfig when none is."""
+    """What lists the store that is named, here or by MLflow's variable; BadConfig when none is."""
     from ..collect import Catalogue, MlflowStore, Roots
     from ..settings import MLFLOW_CLIENT, Settings
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
-from .. import errors
 from ..errors import EvidenceError
 from ..render.formats import RENDERERS
-from .exits import DENIED, EXIT, INTERRUPTED, UNEXPECTED, UNVERIFIED, exit_code
+from .exits import DENIED, EXIT, INTERRUPTED, UNEXPECTED, exit_code
 from .options import output_options, place_options
 from .output import Output, tell
 from .subjects import FORMS, SUBJECT
@@ -100,31 +98,6 @@ def decide(
         sys.exit(DENIED)
 
 
-@cli.command()
-@click.argument("file", type=click.File("rb"))
-@click.option(
-    "--key",
-    "keys",
-    multiple=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A public key (PEM) that you trust; got from the operator, not from the evidence.",
-)
-@output_options
-def verify(file: Any, keys: tuple[Path, ...], out: Output) -> None:
-    """Verify evidence offline. Exit code 0: it holds; 3: it does not."""
-    try:
-        from ..signing import Keyring
-        from ..verify import verify_bundle
-    except ImportError as error:
-        mend = "pip install 'mlflow-evidence-plugin[verify]'"
-        raise errors.NotInstalled(f"to verify, {error.name} is missing", mend) from error
-
-    report = verify_bundle(file.read(), Keyring.of(key.read_bytes() for key in keys))
-    out.show(report.document(), _verified_rows, ("check", "", ""))
-    if not report.passed:
-        sys.exit(UNVERIFIED)
-
-
 def main() -> None:
     """The console script: our errors as two lines and an exit code, never a traceback."""
     add_commands()
@@ -153,21 +126,31 @@ def add_commands() -> None:
     from .completion import completion
     from .doctor import doctor
     from .inventory import inventory
+    from .ledger import ledger
     from .model import model
     from .operate import db, key
     from .run import run
+    from .stamp import stamp
     from .store import store
     from .token import token
+    from .verifying import archive, verify
 
-    for command in (doctor, run, model, store, inventory, token, db, key, completion):
+    for command in (
+        archive,
+        verify,
+        doctor,
+        run,
+        model,
+        store,
+        stamp,
+        inventory,
+        ledger,
+        token,
+        db,
+        key,
+        completion,
+    ):
         cli.add_command(command)
-
-
-def _verified_rows(report: dict[str, Any]) -> list[tuple[str, str, str]]:
-    checks = report["checks"]
-    failed = "FAILED ({code})"
-    rows = [(c["name"], "ok" if c["passed"] else failed.format_map(c), c["detail"]) for c in checks]
-    return rows + [("unproven", "", one) for one in report["unproven"]]
 
 
 __all__ = ["EXIT", "FORMS", "cli", "main"]

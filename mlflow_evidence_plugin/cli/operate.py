@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import click
 from ..errors import BadConfig, NotInstalled
 from .options import output_options
 from .output import Output
+from .text import cell
+
+KEYS = ("id", "not_before", "not_after")
 
 
 @click.group()
@@ -56,14 +60,79 @@ def create(path: Path) -> None:
     click.echo(SigningKey.create(path).public_pem.decode(), nl=False)
 
 
-def _database() -> Any:
+@key.command("list")
+@output_options
+def list_keys(out: Output) -> None:
+    """The keys that the service has signed with, the oldest first."""
+    database = _database()
+    try:
+        found = [vars(one) for one in _keys(database).all()]
+    finally:
+        database.dispose()
+    out.show(found, lambda keys: [[cell(one[name]) for name in KEYS] for one in keys], KEYS)
+
+
+@key.command()
+@click.option(
+    "--overlap",
+    "hours",
+    default=24,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Hours for which parts of the service that run may sign with the old key.",
+)
+@output_options
+def rotate(hours: int, out: Output) -> None:
+    """Put a new key in the place of the service's. Then start the service anew.
+
+    The old one is kept beside it, and stays in the trust document, with its end.
+    """
+    wiring, settings = _wiring()
+    old, new = wiring.rotate_key(settings, timedelta(hours=hours))
+    out.show({"retired": vars(old), "created": vars(new)}, _rotated)
+
+
+@key.command()
+@click.argument("key_id")
+@output_options
+def retire(key_id: str, out: Output) -> None:
+    """Let nothing be signed with a key from now on. It stays in the trust document."""
+    from ..policy.decision import rfc3339
+
+    wiring, settings = _wiring()
+    database = wiring.open_database(settings)
+    try:
+        found = vars(_keys(database).retire(key_id, rfc3339(wiring.now())))
+    finally:
+        database.dispose()
+    out.show(found, lambda one: list(one.items()))
+
+
+def _rotated(found: dict[str, Any]) -> list[tuple[str, str]]:
+    old, new = found["retired"], found["created"]
+    return [("retired", f"{old['id']}  at {old['not_after']}"), ("created", new["id"])]
+
+
+def _keys(database: Any) -> Any:
+    from ..storage import Keys
+
+    database.check()
+    return Keys(database)
+
+
+def _wiring() -> tuple[Any, Any]:
     try:
         from .. import wiring
         from ..settings import Settings
     except ImportError as error:
         mend = "pip install 'mlflow-evidence-plugin[report]'"
         raise NotInstalled(f"for the database, {error.name} is missing", mend) from error
-    return wiring.open_database(Settings.read())
+    return wiring, Settings.read()
+
+
+def _database() -> Any:
+    wiring, settings = _wiring()
+    return wiring.open_database(settings)
 
 
 def _tell(out: Output, database: Any, schema: str) -> None:

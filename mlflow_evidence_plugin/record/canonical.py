@@ -46,12 +46,17 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+def by_parts(path: str) -> list[str]:
+    """Orders paths folder by folder, as model signing does: `a/z` comes before `a.txt`."""
+    return path.split("/")
+
+
 def manifest_root(files: Iterable[Artifact]) -> str:
-    """Hex SHA-256 over the raw digests of the files, ordered by path.
+    """Hex SHA-256 over the raw digests of the files, in the order of `by_parts`.
 
     The same root that OpenSSF model signing computes for a model's files.
     """
     root = hashlib.sha256()
-    for artifact in sorted(files, key=lambda file: file.path):
+    for artifact in sorted(files, key=lambda file: by_parts(file.path)):
         root.update(bytes.fromhex(artifact.sha256))
     return root.hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -54,3 +55,11 @@ def moment(milliseconds: int) -> str:
     except (OverflowError, ValueError, OSError):
         return f"{milliseconds} ms"
     return f"{at.replace(tzinfo=None).isoformat(timespec='seconds')}.{milliseconds % 1000:03d}Z"
+
+
+_TIME = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\d\.\d{3}Z")
+
+
+def is_time(value: object) -> bool:
+    """Whether it is a time as we write them: RFC 3339 in UTC with milliseconds. They sort."""
+    return isinstance(value, str) and _TIME.fullmatch(value) is not None

@@ -190,7 +190,7 @@ def cost(of: RunSnapshot) -> Section:
     """What the run used, in bytes and milliseconds. Prices are no fact of a run."""
     facts = {"artifact_bytes": fact(sum(a.size for a in of.artifacts), OBSERVED, SERVICE)}
     if of.start_time and of.end_time and of.end_time >= of.start_time:
-        facts["duration_ms"] = fact(of.end_time - of.start_time, OBSERVED, STORE)
+        facts["duration_ms"] = fact(whole(of.end_time - of.start_time), OBSERVED, STORE)
     return {"facts": facts}
 
 

@@ -16,6 +16,7 @@ from ..statements.release import RELEASE_EVIDENCE
 from .exhibit import Exhibit, predicate_type
 
 ENVELOPE = "application/vnd.dsse.envelope.v1+json"
+CYCLONEDX = "application/vnd.cyclonedx+json"
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,21 @@ def statements(exhibit: Exhibit) -> bytes:
     return b"".join(_line(one) + b"\n" for one in exhibit.document["statements"])
 
 
+def ml_bom(exhibit: Exhibit) -> bytes:
+    """The ML-BOM of the record, as the signed statement has it: nobody signed this file."""
+    from ..record import canonical, read_kept
+    from ..statements.bom import bom_document
+
+    return canonical(bom_document(read_kept(canonical(exhibit.document["record"]))))
+
+
 RENDERERS: tuple[Renderer, ...] = (
     Renderer("application/json", "json", "json", as_kept),
     Renderer("text/markdown", "markdown", "md", as_markdown),
     Renderer("text/html", "html", "html", as_html),
     Renderer(ENVELOPE, "dsse", "dsse.json", release_envelope),
     Renderer("application/vnd.in-toto.bundle", "in-toto", "intoto.jsonl", statements),
+    Renderer(CYCLONEDX, "mlbom", "cdx.json", ml_bom),
 )
 """In order of preference: who accepts several alike gets the first."""
 
@@ -92,4 +102,4 @@ def _line(envelope: Any) -> bytes:
     return json.dumps(envelope, separators=(",", ":"), sort_keys=True).encode()
 
 
-__all__ = ["ENVELOPE", "RENDERERS", "Renderer", "renderer"]
+__all__ = ["CYCLONEDX", "ENVELOPE", "RENDERERS", "Renderer", "renderer"]

@@ -13,16 +13,23 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from ..collect import MlflowStore
-from ..errors import BadInput, EvidenceError, NotFound, StorageUnavailable, StoreUnavailable
+from ..errors import (
+    BadInput,
+    EvidenceError,
+    NotFound,
+    SigningFailed,
+    StorageUnavailable,
+    StoreUnavailable,
+)
 from ..policy.decision import rfc3339
 from ..record import Record, record_of
 from ..scan import TextObserver, masked
-from ..signing import SigningKey, sign
 from ..snapshot import RunSnapshot, Snapshot, VersionSnapshot
-from ..statements import PAYLOAD_TYPE, RELEASE_EVIDENCE, release_statement
+from ..statements import captured
 from ..storage import Bundles, Capture, Captured, Captures, Database, Principal
 from ..storage.captures import ACCEPTED
 from ..storage.search import matches
+from .issuing import Issuing
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +41,7 @@ BACKOFF = timedelta(seconds=2)
 """The pause before the second try; before each further one it is twice as long."""
 
 SERIES = "text/csv; charset=utf-8; header=absent"
-_MAY_PASS = (StoreUnavailable, StorageUnavailable)
+_MAY_PASS = (StoreUnavailable, StorageUnavailable, SigningFailed)
 
 Clock = Callable[[], datetime]
 Progress = Callable[[int], None]
@@ -70,7 +77,7 @@ class Capturing:
     database: Database
     captures: Captures
     bundles: Bundles
-    key: SigningKey
+    issuing: Issuing
     now: Clock
 
     def accept(self, request: CaptureRequest, caller: Principal, key: str | None = None) -> Capture:
@@ -148,11 +155,11 @@ class Capturing:
         snapshot, record = made
         run = snapshot.run if isinstance(snapshot, VersionSnapshot) else snapshot
         texts = [(SERIES, series.text) for series in run.series] if run else []
-        envelope = sign(release_statement(record), PAYLOAD_TYPE, self.key)
+        envelopes = self.issuing.sign(captured(record))
         at = rfc3339(self.now())
         with self.database.writing() as transaction:
-            captured = Captured(record, {RELEASE_EVIDENCE: envelope}, texts, at, order.principal)
-            self.bundles.add(transaction, [captured])
+            kept = Captured(record, envelopes, texts, at, order.principal)
+            self.bundles.add(transaction, [kept])
             self.captures.done(transaction, order, record.digest, at)
 
     def _give_up(self, order: Capture, error: EvidenceError) -> None:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from ..errors import BadRecord, EvidenceError, NoPolicy, NotFound, StoreRefused, StoreUnavailable
-from ..policy import Baseline, Case, Decision, Environment, Policy, denial, evaluate
-from ..policy.decision import baselines_of, read_decision, refuse, rfc3339
-from ..record import Record, Subject, read_kept
+from ..errors import NotFound, StoreRefused, StoreUnavailable
+from ..ledger import subject_digest
+from ..policy import Decision, denial
+from ..policy.decision import refuse, rfc3339
+from ..record import Subject
 from ..record.facts import moment
 from ..render.exhibit import Exhibit
-from ..storage import (
-    Capture,
-    Decisions,
-    Filters,
-    Page,
-    Principal,
-    StoredBundle,
-    Tokens,
-)
+from ..signing import Keyring
+from ..storage import Attestation, Capture, Filters, Page, Principal, StoredBundle, Tokens
+from ..verify import Expected, verify_file
+from . import stamping
+from .archive import Archiving, file_name, zipped
 from .capture import CaptureRequest, Capturing
+from .deciding import Deciding, made_then
+from .ingesting import Ingesting
+from .issuing import Issuing
 from .lineage import RunModels, models_of
 
 ALIAS, STAGE = "alias", "stage"
@@ -47,13 +48,19 @@ class Resolved:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The service, whole. `policy` is None where none is configured: then nothing is allowed."""
+    """The service, whole. Without `policy` nothing is allowed, without `write_back` not written."""
 
     capturing: Capturing
-    decisions: Decisions
+    deciding: Deciding
+    ingesting: Ingesting
     tokens: Tokens
-    policy: Policy | None
     now: Callable[[], datetime]
+    write_back: bool = False
+
+    @property
+    def issuing(self) -> Issuing:
+        """The key, and the log."""
+        return self.capturing.issuing
 
     def caller(self, token: str) -> Principal:
         """Whose token it is; Unauthorized."""
@@ -79,6 +86,36 @@ class Evidence:
             raise NotFound(f"there is no evidence with the digest {digest}")
         return found
 
+    def chain(self, digest: str, caller: Principal) -> dict[str, Any]:
+        """The log's word on all that was signed about a bundle's subject; NotFound."""
+        subject = self.bundle(digest, caller).record().subject
+        return self.issuing.chain(subject_digest(subject))
+
+    def attestations(self, digest: str, caller: Principal) -> list[Attestation]:
+        """What others have signed about a record; NotFound as for its bundle."""
+        self.bundle(digest, caller)
+        return self.ingesting.attestations.of_record(digest)
+
+    def archive(
+        self, digest: str, caller: Principal, size: int | None = None
+    ) -> tuple[str, Iterator[bytes]]:
+        """The archive of a bundle's subject: a file's name, and its bytes; NotFound.
+
+        `size` is that of the log at a head which the caller has kept.
+        """
+        record = self.bundle(digest, caller).record()
+        archiving = Archiving(
+            self.capturing.bundles, self.deciding.decisions, self.deciding.statements, self.issuing
+        )
+        members = archiving.members(record, caller, size)
+        return file_name(record), zipped(members.items())
+
+    def verify(self, path: Path, subject: str | None, decision: str | None) -> dict[str, Any]:
+        """Check a bundle or an archive against this service's own keys: the report."""
+        trusted = Keyring.of([], [self.issuing.trust()])
+        expected = Expected(rfc3339(self.now()), subject, decision)
+        return verify_file(path, trusted, expected).document()
+
     def of_run(self, run_id: str, caller: Principal) -> StoredBundle:
         """The newest evidence of a run; NotFound."""
         subject = Subject("", run_id=run_id).name
@@ -103,7 +140,7 @@ class Evidence:
         """The newest evidence of the version that holds an alias, or a stage, now; NotFound."""
         at = self.resolve(model, alias, caller, kind)
         found = self.of_version(model, at.version, caller)
-        if not _same(_record(found), at.created):
+        if not made_then(found.record(), at.created):
             raise _no_evidence(f"{found.subject} as it is now: it was made again")
         return found, at
 
@@ -118,8 +155,15 @@ class Evidence:
 
     def models_of(self, run_id: str, caller: Principal) -> RunModels:
         """The model versions that came from a run; NotFound for a run that is not the caller's."""
-        parts = (self.capturing.store, self.capturing.bundles)
-        return models_of(*parts, run_id, caller, self.now())
+        return models_of(self.capturing.store, self.capturing.bundles, run_id, caller, self.now())
+
+    def unstamped(self, asked: stamping.Asked, caller: Principal) -> stamping.Unstamped:
+        """A page of the runs that lack our tags, and what each would get."""
+        return stamping.unstamped(self.capturing.store, asked, caller)
+
+    def stamp(self, run_id: str, values: Mapping[str, str], caller: Principal) -> dict[str, str]:
+        """Stamp a run afterwards: the tags that it got; WriteBackOff unless that is allowed."""
+        return stamping.stamp(self.capturing.store, run_id, values, caller, self.write_back)
 
     def search(self, filters: Filters, caller: Principal, cursor: str | None, limit: int) -> Page:
         """The newest bundles that match and that the caller may see."""
@@ -129,7 +173,7 @@ class Evidence:
     def verdicts(self, digest: str, caller: Principal) -> list[dict[str, Any]]:
         """The newest decision on a record in each environment; NotFound as for its bundle."""
         self.bundle(digest, caller)
-        return self.decisions.of_record(digest)
+        return self.deciding.decisions.of_record(digest)
 
     def exhibit(
         self, bundle: StoredBundle, caller: Principal, resolved: Resolved | None = None
@@ -151,7 +195,7 @@ class Evidence:
 
     def material(self, digest: str, sha256: str, caller: Principal) -> tuple[str, bytes]:
         """The media type and bytes of something that a record names by digest; NotFound."""
-        record = _record(self.bundle(digest, caller))
+        record = self.bundle(digest, caller).record()
         if all(series["digest"] != sha256 for series in record.values("history").values()):
             raise NotFound(f"the record names no kept material with the digest {sha256}")
         return self.capturing.bundles.material(sha256)
@@ -170,8 +214,7 @@ class Evidence:
         model, version = subject
         if not caller.sees_model(model):
             raise _no_evidence(Subject("", model=model, version=version).name)
-        policy = self._policy()
-        asked = policy.environment(environment)
+        policy, asked = self.deciding.asked(environment)
         named = Subject(self.capturing.store_id, model=model, version=version)
         try:
             stored = self.capturing.bundles.latest(named.name)
@@ -181,7 +224,7 @@ class Evidence:
             return denial(policy.digest, asked.name, named, "pending", [reason], now)
         if not _sees(caller, stored):
             raise _no_evidence(named.name)
-        return self._pinned(self._judge(policy, asked, stored), pinned)
+        return self._pinned(self.deciding.judge(policy, asked, stored), pinned)
 
     def decide_alias(
         self,
@@ -199,61 +242,21 @@ class Evidence:
         try:
             found = self.resolve(model, alias, caller, kind)
         except (StoreUnavailable, StoreRefused) as error:
-            asked = self._policy().environment(environment)
+            policy, asked = self.deciding.asked(environment)
             unknown = Subject(self.capturing.store_id, model=model, version=f"@{alias}")
             asked_for = f"{kind} {alias} resolved"
             why = _reason("alias-unresolved", error.detail, asked_for, error.mend)
-            denied = denial(self._policy().digest, asked.name, unknown, "failed", [why], self.now())
+            denied = denial(policy.digest, asked.name, unknown, "failed", [why], self.now())
             return denied, denied.evaluated_at
         decision = self.decide((model, found.version), environment, caller, pinned)
         if decision.record is not None:
-            judged = _record(self.capturing.bundles.get(decision.record))
-            if not _same(judged, found.created):
+            judged = self.capturing.bundles.get(decision.record).record()
+            if not made_then(judged, found.created):
                 mend = "capture it: the model was deleted and made again, and counts from 1 anew"
                 made = f"evidence of a version made {judged.value('version', 'created')}"
                 asked_for = f"of the one made {moment(found.created)}"
                 decision = refuse(decision, _reason("another-version", made, asked_for, mend))
         return decision, found.resolved_at
-
-    def _policy(self) -> Policy:
-        if self.policy is None:
-            raise NoPolicy("no policy is configured", "set EVIDENCE_SERVICE_POLICY_FILE")
-        return self.policy
-
-    def _judge(self, policy: Policy, asked: Environment, stored: StoredBundle) -> Decision:
-        record = _record(stored)
-        baselines = {
-            alias: self._baseline(record.subject.model or "", alias)
-            for alias in asked.baseline_aliases
-        }
-        last = self.decisions.latest(record.subject.name, asked.name)
-        now = self.now()
-        if last is not None:
-            known = read_decision(last, record.subject)
-            same = (known.record, known.policy, known.baselines) == (
-                record.digest,
-                policy.digest,
-                baselines_of(baselines, record),
-            )
-            if same and known.expires_at > rfc3339(now):
-                return known
-        decision = evaluate(policy, asked, Case(record, baselines), now)
-        self.decisions.add(decision, policy)
-        return decision
-
-    def _baseline(self, model: str, alias: str) -> Baseline:
-        try:
-            version, created = self.capturing.store.holder(model, alias)
-        except NotFound:
-            return Baseline()
-        except EvidenceError as error:
-            return Baseline(problem=error.detail)
-        try:
-            name = Subject("", model=model, version=version).name
-            record = _record(self.capturing.bundles.latest(name))
-        except NotFound:
-            return Baseline(version)
-        return Baseline(version, record if _same(record, created) else None)
 
     def _pinned(self, decision: Decision, pinned: tuple[str | None, str | None]) -> Decision:
         for what, want, have in (
@@ -265,21 +268,6 @@ class Evidence:
                 reason = _reason(f"{what}-mismatch", str(have), want, mend)
                 decision = refuse(decision, reason)
         return decision
-
-
-def _record(stored: StoredBundle) -> Record:
-    record = read_kept(stored.body)
-    if record.digest != stored.digest:
-        raise BadRecord(
-            f"what is kept as {stored.digest} is not what was captured: its bytes were changed",
-            "restore the database from a backup, and find out who changed it",
-        )
-    return record
-
-
-def _same(record: Record, created: int) -> bool:
-    """Whether the evidence is of the version that was made then, and not of an earlier namesake."""
-    return not created or record.value("version", "created") == moment(created)
 
 
 def _sees(caller: Principal, found: StoredBundle) -> bool:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from securesystemslib.dsse import Envelope
-from securesystemslib.exceptions import Error, UnverifiedSignatureError, VerificationError
-from securesystemslib.signer import Signature
 
-from ..errors import BadEnvelope, BadSignature
-from .keys import Keyring, SigningKey
+from ..errors import BadEnvelope, BadRecord
+from ..record.canonical import loads
+from .keys import SigningKey
+from .signers import Signer, signer_of
+from .trust import Keyring, PublicKey
 
 SIZE_LIMIT = 8 << 20
 _PARTS = {"payload", "payloadType", "signatures"}
@@ -24,7 +26,7 @@ class Verified:
 
     payload: bytes = field(repr=False)
     payload_type: str
-    key_id: str
+    key: PublicKey
 
 
 def sign(payload: bytes, payload_type: str, key: SigningKey) -> bytes:
@@ -33,35 +35,45 @@ def sign(payload: bytes, payload_type: str, key: SigningKey) -> bytes:
     Its `keyid` is empty: public verifiers skip a signature whose hint they do not know.
     """
     envelope = Envelope(payload, payload_type, {})
-    made = key.signer.sign(envelope.pae())
-    signature = {"keyid": "", "sig": base64.b64encode(bytes.fromhex(made.signature)).decode()}
-    document = envelope.to_dict() | {"signatures": [signature]}
-    return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
+    return _form(payload, payload_type, key.sign(envelope.pae()))
 
 
 def open_envelope(data: bytes, trusted: Keyring) -> Verified:
     """Verify, then hand out the payload. BadEnvelope or BadSignature, and nothing half-read."""
     payload, payload_type, signature = _parts(data)
     envelope = Envelope(payload, payload_type, {})
-    for key_id, key in trusted.keys:
-        try:
-            key.verify_signature(Signature(key.keyid, signature.hex()), envelope.pae())
-        except (UnverifiedSignatureError, VerificationError):
-            continue
-        except (Error, ValueError, KeyError) as error:
-            raise BadSignature(f"the signature cannot be checked: {error}") from error
-        return Verified(payload, payload_type, key_id)
-    raise BadSignature(
-        "no key that you trust made this signature",
-        "it was altered, or signed by another service: get the evidence and the key anew",
-    )
+    return Verified(payload, payload_type, trusted.signer(envelope.pae(), signature))
+
+
+def signed_by(data: bytes, signers: Sequence[Signer]) -> tuple[Signer | None, bytes]:
+    """Who of these signed an envelope, if anybody, and its payload. BadEnvelope.
+
+    The payload is worth what its signer is: nothing without one.
+    """
+    payload, payload_type, signature = _parts(data)
+    return signer_of(signers, Envelope(payload, payload_type, {}).pae(), signature), payload
+
+
+def compact(data: bytes) -> bytes:
+    """The one form in which an envelope is kept and named: compact JSON, members sorted.
+
+    BadEnvelope for what is not an envelope. A `keyid`, which nobody signed, is emptied.
+    """
+    payload, payload_type, signature = _parts(data)
+    return _form(payload, payload_type, signature)
+
+
+def _form(payload: bytes, payload_type: str, signature: bytes) -> bytes:
+    signatures = [{"keyid": "", "sig": base64.b64encode(signature).decode()}]
+    document = Envelope(payload, payload_type, {}).to_dict() | {"signatures": signatures}
+    return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
 
 
 def _parts(data: bytes) -> tuple[bytes, str, bytes]:
     if len(data) > SIZE_LIMIT:
         raise BadEnvelope(f"an envelope of {len(data)} bytes; {SIZE_LIMIT} are allowed")
     try:
-        document: Any = json.loads(data)
+        document: Any = loads(data)
         if set(document) != _PARTS:
             raise BadEnvelope("not a DSSE envelope: it has other members than DSSE names")
         signatures = document["signatures"]
@@ -72,6 +84,9 @@ def _parts(data: bytes) -> tuple[bytes, str, bytes]:
         payload_type = document["payloadType"]
         if not isinstance(payload_type, str):
             raise BadEnvelope("not a DSSE envelope: payloadType is not text")
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        payload_type.encode()  # JSON can say half a character, which nobody could have signed
+    except BadRecord as error:
+        raise BadEnvelope(f"the envelope is {error.detail}") from error
+    except (ValueError, TypeError, KeyError) as error:
         raise BadEnvelope(f"not a DSSE envelope: {error!r}") from error
     return payload, payload_type, signature

@@ -1,36 +1,58 @@
-"""The service's own key, and the public keys that a verifier trusts."""
+"""The service's own key: a PEM file, or one that never leaves a vault or a module."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
-from securesystemslib.signer import CryptoSigner, SSlibKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from securesystemslib.exceptions import Error, UnsupportedLibraryError
+from securesystemslib.signer import AzureSigner, CryptoSigner, Signature, Signer
 
-from ..errors import BadConfig, NoTrust
+from ..errors import BadConfig, SigningFailed
+from .trust import PublicKey
+
+_PATIENCE = {"connection_timeout": 5, "read_timeout": 5, "retry_total": 1, "retry_status": 0}
+"""Azure's client waits for minutes, or as long as the vault asks for; we retry whole captures."""
+
+_MAKE = "make one: openssl ecparam -name prime256v1 -genkey -noout"
 
 
 @dataclass(frozen=True)
 class SigningKey:
-    """An ECDSA P-256 key. `id` is the SHA-256, in hex, of its public PEM."""
+    """An ECDSA P-256 key, and its public part."""
 
     signer: Any = field(repr=False)
-    public_pem: bytes
-    id: str
+    public: PublicKey
+
+    @property
+    def id(self) -> str:
+        """The SHA-256, in hex, of the public PEM."""
+        return self.public.id
+
+    @property
+    def public_pem(self) -> bytes:
+        """The public key, as PEM."""
+        return self.public.pem
+
+    def sign(self, data: bytes) -> bytes:
+        """The signature, DER. SigningFailed when a vault does not answer, or refuses."""
+        try:
+            made: Signature = self.signer.sign(data)
+            return bytes.fromhex(made.signature)
+        except Exception as error:  # each vault's client has errors of its own
+            status = getattr(error, "status_code", None)
+            answered = f", HTTP {status}" if isinstance(status, int) else ""
+            raise SigningFailed(
+                f"the signing key did not sign: {type(error).__name__}{answered}",
+                "see that the vault is up and lets this identity sign",
+            ) from error
 
     @classmethod
     def load(cls, path: Path) -> SigningKey:
@@ -48,14 +70,32 @@ class SigningKey:
         try:
             private = load_pem_private_key(pem, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise BadConfig(
-                f"the signing key {path} is not an unencrypted PEM private key",
-                "make one: openssl ecparam -name prime256v1 -genkey -noout",
-            ) from error
+            said = f"the signing key {path} is not an unencrypted PEM private key"
+            raise BadConfig(said, _MAKE) from error
         if not isinstance(private, ec.EllipticCurvePrivateKey) or private.curve.name != "secp256r1":
-            mend = "make one: openssl ecparam -name prime256v1 -genkey -noout"
-            raise BadConfig(f"the signing key {path} is not an ECDSA P-256 key", mend)
+            raise BadConfig(f"the signing key {path} is not an ECDSA P-256 key", _MAKE)
         return cls._of(CryptoSigner(private))
+
+    @classmethod
+    def at(cls, uri: str, public_pem: bytes) -> SigningKey:
+        """A key behind a signer's URI, such as `azurekms://…`, with its public part as PEM.
+
+        Signs once, to find out. BadConfig when that fails, or the two are no pair.
+        """
+        public = PublicKey.of(public_pem)
+        mend = "see that the URI is right, its extra is installed, and this identity may sign"
+        try:
+            key = cls(_impatient(Signer.from_priv_key_uri(uri, public.verifier)), public)
+        except (Error, UnsupportedLibraryError, ValueError, KeyError, OSError) as error:
+            raise BadConfig(f"the signing key's URI cannot be used: {error}", mend) from error
+        try:
+            made = key.sign(public.pem)
+        except SigningFailed as error:
+            raise BadConfig(f"the signing key cannot be used: {error.detail}", mend) from error
+        if not public.signed(public.pem, made):
+            said = "the signing key and EVIDENCE_SERVICE_SIGNING_PUBLIC_KEY are no pair"
+            raise BadConfig(said, "export the public key of that version of the key")
+        return key
 
     @classmethod
     def create(cls, path: Path) -> SigningKey:
@@ -77,8 +117,17 @@ class SigningKey:
 
     @classmethod
     def _of(cls, signer: CryptoSigner) -> SigningKey:
-        pem = signer.public_key.keyval["public"].encode()
-        return cls(signer, pem, hashlib.sha256(pem).hexdigest())
+        return cls(signer, PublicKey.of(signer.public_key.keyval["public"].encode()))
+
+
+def _impatient(signer: Any) -> Any:
+    if isinstance(signer, AzureSigner):
+        from azure.identity import DefaultAzureCredential
+        from azure.keyvault.keys.crypto import CryptographyClient
+
+        uri, identity = signer.crypto_client.key_id, DefaultAzureCredential(**_PATIENCE)
+        signer.crypto_client = CryptographyClient(uri, identity, **_PATIENCE)
+    return signer
 
 
 def _forbidden(found: os.stat_result) -> int:
@@ -87,34 +136,3 @@ def _forbidden(found: os.stat_result) -> int:
     mounted = found.st_uid == 0 and os.geteuid() != 0
     group = stat.S_IWGRP | stat.S_IXGRP if mounted else stat.S_IRWXG
     return group | stat.S_IRWXO
-
-
-@dataclass(frozen=True)
-class Keyring:
-    """Public keys that a verifier trusts, by their ids."""
-
-    keys: tuple[tuple[str, Any], ...] = field(repr=False)
-
-    @classmethod
-    def of(cls, pems: Iterable[bytes]) -> Keyring:
-        """From PEM public keys. NoTrust when there is none, BadConfig for what is not one."""
-        keys = tuple(_public(pem) for pem in pems)
-        if not keys:
-            raise NoTrust(
-                "no key to trust was given: a signature proves nothing without one",
-                "give --key PUBLIC.pem, obtained from the service's operator",
-            )
-        return cls(keys)
-
-
-def _public(pem: bytes) -> tuple[str, Any]:
-    try:
-        key = load_pem_public_key(pem)
-        if not isinstance(key, ec.EllipticCurvePublicKey):
-            raise ValueError("not an elliptic curve key")
-        known = SSlibKey.from_crypto(key)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        mend = "give the PEM file that starts with -----BEGIN PUBLIC KEY-----"
-        raise BadConfig("the key to trust is not a PEM public key (ECDSA P-256)", mend) from error
-    text = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(text).hexdigest(), known

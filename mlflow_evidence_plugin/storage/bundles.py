@@ -12,9 +12,10 @@ from typing import Any
 from cachetools import LRUCache, TTLCache
 from sqlalchemy import Connection, bindparam, select
 
-from ..errors import NotFound
-from ..record import Record, digest_of
-from . import listings, tables
+from ..errors import BadRecord, NotFound
+from ..ledger import subject_digest
+from ..record import Record, digest_of, read_kept
+from . import ledger, listings, tables
 from .database import Database, insert_digests, insert_new
 from .search import Filters, Page, View, search
 from .tables import materials, observations, records, statements
@@ -39,6 +40,16 @@ class StoredBundle:
     body: bytes = field(repr=False)
     envelopes: tuple[bytes, ...] = field(repr=False)
     captured_at: str
+
+    def record(self) -> Record:
+        """The record, read back; BadRecord if the bytes are no longer those that were kept."""
+        found = read_kept(self.body)
+        if found.digest != self.digest:
+            raise BadRecord(
+                f"what is kept as {self.digest} is not what was captured: its bytes were changed",
+                "restore the database from a backup, and find out who changed it",
+            )
+        return found
 
     def document(self, resolved: Mapping[str, str] | None = None) -> bytes:
         """The bundle as JSON. The record stands in it byte for byte as it was signed."""
@@ -85,10 +96,13 @@ class Bundles:
         first = list(
             {one.record.digest: one for one in captured if one.record.digest in new}.values()
         )
-        insert_new(connection, statements, [row for one in first for row in _statements(one)])
+        made = [(one, row) for one in first for row in _statements(one)]
+        insert_new(connection, statements, [row for _, row in made])
         insert_new(connection, materials, [row for one in first for row in _materials(one)])
         listings.keep(connection, [(one.record, one.at) for one in first])
         connection.execute(observations.insert(), [_observation(one) for one in captured])
+        entries = [(subject_digest(one.record.subject), row["digest"]) for one, row in made]
+        ledger.append(connection, entries)
 
     def get(self, digest: str) -> StoredBundle:
         """The bundle of a record; NotFound. A statement that arrives shows within a second."""
@@ -168,8 +182,10 @@ _RECORD = select(
     records.c.body,
     records.c.created_at,
 ).where(records.c.digest == bindparam("digest"))
-_STATEMENTS = select(statements.c.record_digest, statements.c.envelope).order_by(
-    statements.c.digest
+_STATEMENTS = (
+    select(statements.c.record_digest, statements.c.envelope)
+    .where(statements.c.superseded.is_(False))
+    .order_by(statements.c.digest)
 )
 _BY_DIGEST = _STATEMENTS.join(
     tables.listings, tables.listings.c.record_digest == statements.c.record_digest

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Table, create_engine, event, inspect, make_url
 from sqlalchemy.dialects import postgresql, sqlite
@@ -18,6 +18,8 @@ from ..errors import BadConfig, SchemaTooNew, SchemaTooOld, StorageUnavailable
 PATIENCE = {"connect_timeout": 5, "tcp_user_timeout": 20_000, "keepalives_idle": 30}
 """For PostgreSQL: a server that is gone costs seconds, not the minutes of TCP's own patience."""
 
+BATCH = 500
+T = TypeVar("T")
 _MIGRATING = 0x6D6C65  # names our advisory lock on PostgreSQL
 
 
@@ -60,7 +62,7 @@ class Database:
         """Bring the schema up to date. SchemaTooNew when a newer version wrote it."""
         from alembic import command
 
-        from .listings import restore
+        from . import ledger, listings
 
         with self.writing() as connection:
             if connection.dialect.name == "postgresql":
@@ -71,7 +73,10 @@ class Database:
                 config = _alembic()
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
-                restore(connection)
+                listings.restore(connection)
+                if schema.now == "0002":
+                    listings.add_roots(connection)
+                ledger.restore(connection)
 
     @property
     def shown(self) -> str:
@@ -103,6 +108,11 @@ class Database:
     def dispose(self) -> None:
         """Close every connection, before a fork or at the end."""
         self.engine.dispose()
+
+
+def batches(of: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The same in parts: databases take only so many values in one question."""
+    return (of[first : first + BATCH] for first in range(0, len(of), BATCH))
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select, update
 
+from ..errors import NotFound
+from ..ledger import subject_digest
 from ..policy import Decision, Policy
-from ..record import canonical
+from ..record import canonical, digest_of
 from ..record.canonical import loads
-from . import listings
+from . import ledger, listings
 from .database import Database, insert_new
-from .tables import decisions, policies
+from .tables import decisions, policies, statements
 
 
 class Decisions:
@@ -21,8 +24,12 @@ class Decisions:
         self.database = database
         self.store = store
 
-    def add(self, decision: Decision, policy: Policy) -> None:
-        """Keep a verdict on a record. The same verdict twice is kept once."""
+    def add(self, decision: Decision, policy: Policy, envelopes: Mapping[str, bytes]) -> None:
+        """Keep a verdict on a record, with its signed statements by predicate type.
+
+        The same verdict twice is kept once. Earlier ones of the record and environment are
+        superseded: they stay in the log, and are no longer shown.
+        """
         row = {
             "digest": decision.digest,
             "store": self.store,
@@ -44,6 +51,16 @@ class Decisions:
             insert_new(connection, decisions, [row])
             if decision.record:
                 listings.judge(connection, decision.record, verdict)
+                _state(connection, decision, envelopes)
+
+    def policy(self, digest: str) -> bytes:
+        """A policy that verdicts were made by, as canonical JSON; NotFound."""
+        query = select(policies.c.body).where(policies.c.digest == digest)
+        with self.database.reading() as connection:
+            body: bytes | None = connection.execute(query).scalar()
+        if body is None:
+            raise NotFound(f"there is no policy {digest}")
+        return body
 
     def latest(self, subject: str, environment: str) -> dict[str, Any] | None:
         """The newest verdict's document, or None."""
@@ -72,3 +89,21 @@ class Decisions:
                 document = loads(body)
                 newest[document["environment"]] = document
         return [newest[environment] for environment in sorted(newest)]
+
+
+def _state(connection: Connection, decision: Decision, envelopes: Mapping[str, bytes]) -> None:
+    known: dict[str, Any] = {
+        "record_digest": decision.record,
+        "environment": decision.environment,
+    }
+    here = [statements.c[name] == value for name, value in known.items()]
+    connection.execute(update(statements).where(*here).values(superseded=True))
+    rows = [
+        known
+        | {"digest": digest_of(one), "predicate_type": kind, "envelope": one, "superseded": False}
+        | {"created_at": decision.evaluated_at}
+        for kind, one in envelopes.items()
+    ]
+    insert_new(connection, statements, rows)
+    subject = subject_digest(decision.subject)
+    ledger.append(connection, [(subject, row["digest"]) for row in rows])

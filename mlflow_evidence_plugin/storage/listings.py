@@ -10,12 +10,12 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, delete, func, select
 
-from ..record import Record, read
+from ..record import Record, read, read_kept
 from ..record.canonical import loads
 from .database import insert_new
 from .tables import decisions, labels, listings, observations, records, verdicts
 
-RUN, MODEL, SUBJECT, VERDICT = "run", "model", "subject", "verdict"
+RUN, MODEL, SUBJECT, VERDICT, ROOT = "run", "model", "subject", "verdict", "root"
 TAG = "tag:"
 PASSED, EXPIRED = "passed", "expired"
 
@@ -109,6 +109,28 @@ def restore(connection: Connection) -> None:
             judge(connection, row.record_digest, _verdict(row))
 
 
+def add_roots(connection: Connection) -> None:
+    """Let records be found by the root over their files that were listed before that was so."""
+    query = select(listings.c.id, listings.c.store, records.c.body).join(
+        records, records.c.digest == listings.c.record_digest
+    )
+    for rows in _batches(connection, query):
+        roots = [(row, read_kept(row.body).root) for row in rows]
+        found = [{"label": label(row.store, ROOT, root), "id": row.id} for row, root in roots]
+        insert_new(connection, labels, found)
+
+
+def with_root(connection: Connection, store: str, root: str) -> list[Row[Any]]:
+    """Listings of records whose files have a root, the newest first."""
+    query = (
+        select(listings)
+        .join(labels, labels.c.id == listings.c.id)
+        .where(labels.c.label == label(store, ROOT, root), listings.c.store == store)
+        .order_by(listings.c.id.desc())
+    )
+    return list(connection.execute(query))
+
+
 def _batches(connection: Connection, query: Any) -> Iterator[Sequence[Row[Any]]]:
     yield from connection.execute(query.execution_options(yield_per=_BATCH)).partitions()
 
@@ -152,6 +174,7 @@ def _row(record: Record, at: str) -> dict[str, Any]:
 
 def _names(record: Record) -> Iterator[tuple[str, str]]:
     yield SUBJECT, record.subject.name
+    yield ROOT, record.root
     if record.run_id:
         yield RUN, record.run_id
     if record.subject.model:

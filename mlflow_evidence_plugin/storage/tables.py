@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
 )
 
@@ -44,6 +46,9 @@ statements = Table(
     Column("predicate_type", Text, nullable=False),
     Column("envelope", LargeBinary, nullable=False),
     Column("created_at", TIME, nullable=False),
+    # Of a verdict: for which environment, and whether a later one has taken its place.
+    Column("environment", Text),
+    Column("superseded", Boolean, nullable=False, default=False),
 )
 
 materials = Table(
@@ -180,4 +185,76 @@ tokens = Table(
     Column("created_at", TIME, nullable=False),
     Column("expires_at", TIME),
     Column("revoked_at", TIME),
+)
+
+# Statements of others, as they came in: of a signer that is trusted, or in quarantine.
+attestations = Table(
+    "attestations",
+    metadata,
+    Column("digest", DIGEST, primary_key=True),
+    Column("record_digest", ForeignKey("records.digest"), nullable=False, index=True),
+    Column("predicate_type", Text, nullable=False),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("signer", Text),
+    Column("key_id", String(64)),
+    Column("received_at", TIME, nullable=False),
+    Column("received_by", Text, nullable=False),
+)
+
+# The log of all statements. Its name is given once; a leaf is never changed or deleted.
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("origin", Text, nullable=False),
+)
+
+leaves = Table(
+    "leaves",
+    metadata,
+    Column("place", BigInteger, primary_key=True, autoincrement=False),
+    Column("subject", DIGEST, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("previous", DIGEST),
+    Column("statement", DIGEST, nullable=False, unique=True),
+    UniqueConstraint("subject", "sequence", name="uq_leaves_subject"),
+)
+
+# Roots of complete subtrees: all that a proof is made of. The id of the one over `1 << level`
+# leaves from `place << level` on is `place << 6 | level`.
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("id", _SEQUENCE, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+# Signed heads that were handed out: of one size always the same.
+heads = Table(
+    "heads",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("note", Text, nullable=False),
+    Column("signed_at", TIME, nullable=False),
+)
+
+# RFC 3161 responses over the signatures of statements; they come after the statement, or never.
+timestamps = Table(
+    "timestamps",
+    metadata,
+    Column("statement", ForeignKey("statements.digest"), primary_key=True),
+    Column("token", LargeBinary, nullable=False),
+    Column("time", TIME, nullable=False),
+    Column("authority", Text, nullable=False),
+)
+
+# Public keys that this service has signed with, and when.
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("pem", Text, nullable=False),
+    Column("not_before", TIME, nullable=False),
+    Column("not_after", TIME),
 )

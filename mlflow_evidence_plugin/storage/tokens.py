@@ -19,7 +19,7 @@ from .database import Database
 from .search import View, matches
 from .tables import tokens
 
-SCOPES = ("evidence:read", "capture", "approve", "ingest", "policy", "admin")
+SCOPES = ("evidence:read", "capture", "stamp", "approve", "ingest", "policy", "admin")
 TRUSTED_SECONDS = 1.0
 _MARK = "mle"
 _BY_ID = select(tokens).where(tokens.c.id == bindparam("id"))

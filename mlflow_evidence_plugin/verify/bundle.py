@@ -3,57 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NoReturn
 
-from ..errors import BadEnvelope, BadRecord, BadSignature, EvidenceError
+from ..errors import BadEnvelope, BadRecord, BadSignature
 from ..record import Record, canonical, read
-from ..record.canonical import loads
+from ..record.canonical import by_parts, loads
 from ..signing import Keyring, Verified, open_envelope
-from ..statements import PAYLOAD_TYPE
-from ..statements.release import Release, read_release
+from ..statements import PAYLOAD_TYPE, Release, Statement, read_statement
+from ..statements.decision import Summary, Tested
+from ..statements.integrity import Integrity, integrity_statement
+from ..statements.purl import purl
+from .report import UNPROVEN, Checklist, Report
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 SIZE_LIMIT = 64 << 20
 _SIGNED = {"digest", "subject", "statements", "record"}
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was checked; `code` is set where it failed."""
-
-    name: str
-    passed: bool
-    detail: str
-    code: str | None = None
-
-
-UNPROVEN = (
-    "time: there is no trusted timestamp, so the key's validity at signing is unproven",
-    "completeness: unwitnessed, so this does not prove that nothing else was issued",
-)
-
-
-@dataclass(frozen=True)
-class Report:
-    """Every check, and what was not proven."""
-
-    checks: tuple[Check, ...]
-    unproven: tuple[str, ...] = UNPROVEN
-
-    @property
-    def passed(self) -> bool:
-        """Whether something was checked and every check passed."""
-        return bool(self.checks) and all(check.passed for check in self.checks)
-
-    def document(self) -> dict[str, Any]:
-        """The report as JSON."""
-        return {
-            "passed": self.passed,
-            "checks": [vars(check) for check in self.checks],
-            "unproven": list(self.unproven),
-        }
+_VERDICTS = ("verdicts: not derived again; the archive has what that needs",)
 
 
 def verify_bundle(data: bytes, trusted: Keyring) -> Report:
@@ -61,52 +28,59 @@ def verify_bundle(data: bytes, trusted: Keyring) -> Report:
 
     Errors in the bundle are findings of the report; only an unusable `trusted` raises.
     """
-    checks: list[Check] = []
-    bundle = _try(checks, "bundle", lambda: _bundle(data), lambda b: f"names {b['digest']}")
+    checks = Checklist()
+    bundle = checks.take("bundle", lambda: _bundle(data), lambda b: f"names {b['digest']}")
     if bundle is None:
-        return Report(tuple(checks))
-    record = _try(
-        checks, "record", lambda: _record(bundle), lambda r: f"{r.subject.name}: {r.digest}"
+        return Report(tuple(checks.done))
+    record = checks.take(
+        "record", lambda: _record(bundle), lambda r: f"{r.subject.name}: {r.digest}"
     )
+    stated: list[Statement | None] = []
     for index, envelope in enumerate(bundle["statements"]):
-        signed = _try(
-            checks,
+        signed = checks.take(
             f"signature {index}",
-            lambda envelope=envelope: open_envelope(canonical(envelope), trusted),  # type: ignore[misc]
-            lambda v: f"made by key {v.key_id[:16]}…",
+            partial(_opened, envelope, trusted),
+            lambda v: f"made by key {v.key.id[:16]}…",
         )
         if signed is not None and record is not None:
-            _try(
-                checks,
+            found = checks.take(
                 f"statement {index}",
-                lambda signed=signed: _binds(decode(signed), record),  # type: ignore[misc]
-                lambda r: f"binds {r.subject} to {r.record}",
+                partial(_stands, signed, record),
+                lambda r: f"{type(r).__name__.lower()}: binds {r.subject}, root {r.root[:16]}…",
             )
+            stated.append(found)
+    if not any(isinstance(one, Release) for one in stated):
+        checks.take("record signed", _unsigned, str)
     unsigned = sorted(set(bundle) - _SIGNED)
-    told = (f"nobody signed {', '.join(map(ascii, unsigned))}: anyone may have changed it",)
-    return Report(tuple(checks), (told if unsigned else ()) + UNPROVEN)
+    told = f"nobody signed {', '.join(map(ascii, unsigned))}: anyone may have changed it"
+    left = ((told,) if unsigned else ()) + (_VERDICTS if _judged(stated) else ())
+    return Report(tuple(checks.done), left + UNPROVEN)
 
 
-def decode(verified: Verified) -> Release:
+def decode(verified: Verified) -> Statement:
     """What a verified payload says. There is no way here for bytes that were not verified."""
     if verified.payload_type != PAYLOAD_TYPE:
         raise BadEnvelope(f"the payload is {verified.payload_type}, not an in-toto statement")
     try:
-        return read_release(loads(verified.payload))
+        return read_statement(loads(verified.payload))
     except BadRecord as error:
         raise BadEnvelope(f"the statement is {error.detail}") from error
 
 
-def _try(
-    checks: list[Check], name: str, check: Callable[[], Any], say: Callable[[Any], str]
-) -> Any:
-    try:
-        found = check()
-    except EvidenceError as error:
-        checks.append(Check(name, False, error.detail, error.code))
-        return None
-    checks.append(Check(name, True, say(found)))
-    return found
+def _unsigned() -> NoReturn:
+    raise BadSignature("no statement in the bundle signs its record")
+
+
+def _judged(stated: Sequence[Statement | None]) -> bool:
+    return any(isinstance(one, Tested | Summary) for one in stated)
+
+
+def _opened(envelope: Any, trusted: Keyring) -> Verified:
+    return open_envelope(canonical(envelope), trusted)
+
+
+def _stands(signed: Verified, record: Record) -> Statement:
+    return binds(decode(signed), record)
 
 
 def _bundle(data: bytes) -> Mapping[str, Any]:
@@ -131,10 +105,36 @@ def _record(bundle: Mapping[str, Any]) -> Record:
     return record
 
 
-def _binds(said: Release, record: Record) -> Release:
-    stands = Release(record.subject.name, record.root, record.digest, record.release)
-    for name, value in vars(stands).items():
-        if getattr(said, name) != value:
-            told = getattr(said, name)
-            raise BadSignature(f"the signed statement's {name} is {told}, the record's {value}")
+def binds(said: Statement, record: Record) -> Statement:
+    """The statement, which says of the subject what the record says; BadSignature otherwise."""
+    if isinstance(said, Integrity) and integrity_statement(record) is None:
+        raise BadSignature("the record's gaps say that these are not all files of the model")
+    for name, value in vars(said).items():
+        # None: the statement is bounded, and says itself that it leaves this out.
+        stands = _BY_RECORD[name](record) if name in _BY_RECORD and value is not None else value
+        if value != stands:
+            told = f"is {value}, the record's {stands}" if isinstance(value, str) else "differ"
+            raise BadSignature(f"the signed statement's {name} {told}")
     return said
+
+
+def _files(record: Record) -> tuple[tuple[str, str], ...]:
+    files = record.values("model_files" if record.subject.model else "outputs")
+    return tuple((path, files[path]["sha256"]) for path in sorted(files, key=by_parts))
+
+
+_BY_RECORD: Mapping[str, Callable[[Record], Any]] = {
+    "subject": lambda record: record.subject.name,
+    "root": lambda record: record.root,
+    "record": lambda record: record.digest,
+    "release": lambda record: record.release,
+    "run_id": lambda record: record.run_id,
+    "purl": purl,
+    "resource": purl,
+    "files": _files,
+    "metrics": lambda record: tuple(
+        (name, one["value"]) for name, one in sorted(record.values("metrics").items())
+    ),
+    "parameters": lambda record: tuple(sorted(record.values("parameters").items())),
+}
+"""What the fields of statements must be, by the record that stands beside them."""

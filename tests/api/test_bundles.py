@@ -41,7 +41,7 @@ def test_evidence_is_served_and_verifies(admin, paths, trusted, by):
     assert answer.status_code == 200
     report = verify_bundle(answer.data, trusted)
     assert report.passed, report.document()
-    assert len(report.checks) == 4
+    assert len(report.checks) == 2 + 2 * len(answer.json["statements"])
 
 
 def test_evidence_that_was_changed_does_not_verify(admin, paths, trusted):

@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from mlflow_evidence_plugin.render.exhibit import predicate_type
 from mlflow_evidence_plugin.render.formats import RENDERERS
+from mlflow_evidence_plugin.statements import RELEASE_EVIDENCE
 from tests.browser.gallery import gallery, made_run, made_version
 from tests.contract.checked import Client
 
@@ -143,6 +145,7 @@ def test_html_from_the_api_can_run_nothing(get):
 
 def test_the_envelope_alone_is_the_one_in_the_bundle(get):
     bundle = get().json
-    assert get(accept="application/vnd.dsse.envelope.v1+json").json == bundle["statements"][0]
+    (release,) = (one for one in bundle["statements"] if predicate_type(one) == RELEASE_EVIDENCE)
+    assert get(accept="application/vnd.dsse.envelope.v1+json").json == release
     lines = get(accept="application/vnd.in-toto.bundle").text.splitlines()
     assert [json.loads(line) for line in lines] == bundle["statements"]

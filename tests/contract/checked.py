@@ -54,7 +54,7 @@ def wrong_with(answer: TestResponse) -> str | None:
     if answer.mimetype not in content:
         return f"undocumented content type {answer.mimetype} of {method} {path}"
     schema = {**content[answer.mimetype]["schema"], "components": contract()["components"]}
-    instance = answer.json if answer.is_json else answer.text
+    instance = answer.json if answer.is_json else answer.data.decode("latin-1")
     found = next(Draft202012Validator(schema).iter_errors(instance), None)
     return found and f"{method} {path}: {found.json_path}: {found.message}"
 

@@ -108,8 +108,8 @@ def test_filters_are_exact(database, bundles, filters, found):
     second = samples.record(number="2", tags=tags)
     keep(database, second, NOON)
     decisions = Decisions(database, samples.STORE)
-    decisions.add(judged(second, "failed"), POLICY)
-    decisions.add(judged(second, "passed", "lab"), POLICY)
+    decisions.add(judged(second, "failed"), POLICY, {})
+    decisions.add(judged(second, "passed", "lab"), POLICY, {})
     page = bundles.search(filters, EVERYTHING, None, 10)
     assert {one.version for one in page.items} == set(found)
     if found == "2":
@@ -121,9 +121,9 @@ def test_a_newer_verdict_takes_the_place_of_an_older_one_and_never_the_other_way
     record = samples.record()
     keep(database, record)
     decisions = Decisions(database, samples.STORE)
-    decisions.add(judged(record, "failed", at=EARLY), POLICY)
-    decisions.add(judged(record, "passed", at=LATE), POLICY)
-    decisions.add(judged(record, "failed", at=NOON), POLICY)
+    decisions.add(judged(record, "failed", at=EARLY), POLICY, {})
+    decisions.add(judged(record, "passed", at=LATE), POLICY, {})
+    decisions.add(judged(record, "failed", at=NOON), POLICY, {})
     for verdict, count in (("passed", 1), ("failed", 0)):
         for environment in (None, "prod"):
             asked = Filters(verdict=verdict, environment=environment)
@@ -187,7 +187,7 @@ def test_the_listings_can_be_made_anew_from_what_is_kept(database, bundles):
     keep(database, first, EARLY)
     keep(database, second, NOON)
     keep(database, first, LATE)
-    Decisions(database, samples.STORE).add(judged(second, "failed"), POLICY)
+    Decisions(database, samples.STORE).add(judged(second, "failed"), POLICY, {})
 
     def everything() -> list:
         with database.reading() as connection:
@@ -225,7 +225,7 @@ def test_a_tag_of_the_run_and_one_of_the_version_with_the_same_name_are_both_fou
 def test_a_pass_that_has_run_out_is_told_as_expired(database, bundles):
     record = samples.record()
     keep(database, record)
-    Decisions(database, samples.STORE).add(judged(record, "passed", at=EARLY), POLICY)
+    Decisions(database, samples.STORE).add(judged(record, "passed", at=EARLY), POLICY, {})
     for now, status in ((NOON, "passed"), (LATE, "expired"), (None, "passed")):
         (found,) = bundles.search(Filters(verdict="passed"), EVERYTHING, None, 5, now).items
         assert found.verdicts == {"prod": status}

@@ -64,7 +64,7 @@ def test_the_key_is_never_shown(key):
 def test_what_was_signed_opens_as_the_same_bytes(key, trusted, payload, kind):
     kind = kind.encode("utf-8", "ignore").decode() or "x"
     opened = open_envelope(sign(payload, kind, key), trusted)
-    assert (opened.payload, opened.payload_type, opened.key_id) == (payload, kind, key.id)
+    assert (opened.payload, opened.payload_type, opened.key.id) == (payload, kind, key.id)
 
 
 def test_the_signature_is_over_the_published_encoding(key):
@@ -87,7 +87,7 @@ def test_another_key_does_not_verify(key, tmp_path):
     with pytest.raises(BadSignature):
         open_envelope(sign(b"x", TYPE, key), Keyring.of([other.public_pem]))
     both = Keyring.of([other.public_pem, key.public_pem])
-    assert open_envelope(sign(b"x", TYPE, key), both).key_id == key.id
+    assert open_envelope(sign(b"x", TYPE, key), both).key.id == key.id
 
 
 def _altered(data: bytes, **changes) -> bytes:

@@ -8,9 +8,27 @@ import sys
 
 import pytest
 
-from mlflow_evidence_plugin.record import canonical
+from mlflow_evidence_plugin.policy import Case, evaluate, parse
+from mlflow_evidence_plugin.record import canonical, record_of
 from mlflow_evidence_plugin.signing import Keyring, SigningKey, sign
-from mlflow_evidence_plugin.statements import PAYLOAD_TYPE, release_statement
+from mlflow_evidence_plugin.snapshot import Gap
+from mlflow_evidence_plugin.statements import (
+    BOM,
+    MODEL_SIGNATURE,
+    PAYLOAD_TYPE,
+    PROVENANCE,
+    RELEASE_EVIDENCE,
+    TEST_RESULT,
+    VSA,
+    captured,
+    release_statement,
+)
+from mlflow_evidence_plugin.statements.decision import (
+    test_result_statement as stated_tests,
+)
+from mlflow_evidence_plugin.statements.decision import (
+    verification_summary,
+)
 from mlflow_evidence_plugin.verify import verify_bundle
 from tests.unit import samples
 
@@ -74,6 +92,100 @@ def test_what_nobody_signed_is_said_to_be_unproven(key, trusted):
     report = verify_bundle(json.dumps(found).encode(), trusted)
     assert report.passed
     assert any("'approved', 'captured_at'" in one for one in report.unproven)
+
+
+POLICY = parse(b"version: 1\nenvironments: {prod: {rules: [{rule: tracked-run}]}}")
+
+
+def every_statement(record):
+    decision = evaluate(POLICY, POLICY.environment("prod"), Case(record), samples.NOW)
+    return captured(record) | {
+        TEST_RESULT: stated_tests(record, decision, POLICY),
+        VSA: verification_summary(record, decision, [(RELEASE_EVIDENCE, "sha256:" + "1" * 64)]),
+    }
+
+
+def whole(key, record=None, changed=None):
+    """A bundle with every kind of statement, all signed by the true key."""
+    record = record or samples.record()
+    stated = every_statement(record) | (changed or {})
+    signed = [json.loads(sign(one, PAYLOAD_TYPE, key)) for one in stated.values()]
+    document = json.loads(record.data)
+    return {"digest": record.digest, "statements": signed, "record": document}
+
+
+def test_every_kind_of_statement_is_verified_and_bound_to_the_record(key, trusted):
+    report = verify_bundle(json.dumps(whole(key)).encode(), trusted)
+    assert report.passed, report.document()
+    assert sum(check.name.startswith("statement") for check in report.checks) == 6
+
+
+@pytest.mark.parametrize(
+    "kind", [RELEASE_EVIDENCE, MODEL_SIGNATURE, PROVENANCE, BOM, TEST_RESULT, VSA]
+)
+@pytest.mark.parametrize("other", ["another-record", "another-version"])
+def test_a_statement_about_anything_else_spoils_the_bundle(kind, other, key, trusted):
+    elsewhere = samples.record({"auc": 0.1}) if other == "another-record" else None
+    if kind == MODEL_SIGNATURE and other == "another-record":
+        made = samples.version(files=(samples.Artifact("model.pkl", 3, "ef" * 32),))
+        elsewhere = record_of(made, samples.STORE)
+    elsewhere = elsewhere or samples.record(number="8")
+    found = whole(key, changed={kind: every_statement(elsewhere)[kind]})
+    report = verify_bundle(json.dumps(found).encode(), trusted)
+    assert {check.code for check in report.checks} == {None, "bad-signature"}
+
+
+LIES = {
+    "metric-in-the-bom": (
+        BOM,
+        lambda p: p["metadata"]["component"]["modelCard"]["quantitativeAnalysis"][
+            "performanceMetrics"
+        ][0].update(value="0.99"),
+    ),
+    "file-in-the-bom": (
+        BOM,
+        lambda p: p["metadata"]["component"]["components"][0]["hashes"][0].update(content="0" * 64),
+    ),
+    "purl-in-the-bom": (
+        BOM,
+        lambda p: p["metadata"]["component"].update(purl="pkg:mlflow/credit@7"),
+    ),
+    "parameter-in-the-provenance": (
+        PROVENANCE,
+        lambda p: p["buildDefinition"]["externalParameters"]["parameters"].update(depth="7"),
+    ),
+    "run-in-the-provenance": (
+        PROVENANCE,
+        lambda p: p["runDetails"]["metadata"].update(invocationId="another"),
+    ),
+    "name-of-a-model-file": (
+        MODEL_SIGNATURE,
+        lambda p: p["resources"][0].update(name="other.pkl"),
+    ),
+    "resource-of-the-summary": (VSA, lambda p: p.update(resourceUri="pkg:mlflow/other@1")),
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_what_is_signed_and_does_not_agree_with_the_record_is_refused(name, key, trusted):
+    kind, change = LIES[name]
+    statement = json.loads(every_statement(samples.record())[kind])
+    change(statement["predicate"])
+    found = whole(key, changed={kind: canonical(statement)})
+    report = verify_bundle(json.dumps(found).encode(), trusted)
+    assert {check.code for check in report.checks} == {None, "bad-signature"}
+
+
+def test_an_integrity_statement_over_half_a_model_is_refused(key, trusted):
+    half = record_of(
+        samples.version(gaps=(Gap("model_files/x", "unreadable", "r"),)), samples.STORE
+    )
+    signature = captured(samples.record())[MODEL_SIGNATURE]
+    report = verify_bundle(
+        json.dumps(whole(key, half, {MODEL_SIGNATURE: signature})).encode(), trusted
+    )
+    assert not report.passed
+    assert any("not all files" in check.detail for check in report.checks)
 
 
 DECOY = {"name": "decoy", "digest": {"sha256": "0" * 64}}
@@ -161,7 +273,7 @@ def test_verification_loads_neither_mlflow_nor_flask_nor_sqlalchemy(key, tmp_pat
         f" '--key', r'{tmp_path}/k.pem', '-o', 'json']\n"
         "try: main()\n"
         "except SystemExit as end: assert not end.code, end.code\n"
-        "bad = {'mlflow', 'flask', 'sqlalchemy', 'requests'} & set(sys.modules)\n"
+        "bad = {'mlflow', 'flask', 'sqlalchemy'} & set(sys.modules)\n"
         "assert not bad, bad\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

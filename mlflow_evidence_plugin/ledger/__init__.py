@@ -1,0 +1,7 @@
+"""An append-only Merkle log of statements: pure, so that a verifier can use it offline."""
+
+from .checkpoint import Checkpoint
+from .leaf import Leaf, subject_digest
+from .proof import check_consistency, check_inclusion
+
+__all__ = ["Checkpoint", "Leaf", "check_consistency", "check_inclusion", "subject_digest"]

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from . import capturing, hashing, memory, serving, training
+from . import capturing, hashing, ledger, memory, serving, training, verifying
 from .measure import Row
 from .report import PEERS, report
 
@@ -23,6 +23,8 @@ BENCHES: dict[str, Callable[[Path, bool], list[Row]]] = {
     "serving": serving.bench,
     "hashing": hashing.bench,
     "memory": memory.bench,
+    "ledger": ledger.bench,
+    "verifying": verifying.bench,
 }
 
 

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -120,23 +121,46 @@ def outlive(client: EvidenceClient, registry: MlflowClient, tracking_uri: str) -
     need(gone.status_code == 404, f"the run is still there: {gone.text[:200]}")
     console.print(f"  MLflow: {gone.json()['message']}", markup=False)
     evidence = client.evidence({"model": MODEL, "version": "6"})
-    file = OUT / "version-6.evidence.json"
-    file.write_bytes(evidence)
     show(summary_rows(json.loads(evidence)))
-    step("Verified offline with the public key alone")
-    verify = [str(Path(sys.executable).with_name("mlflow-evidence")), "verify", str(file)]
-    verify += ["--key", str(OUT / "service" / "public-key.pem"), "-o", "table"]
+    told = ["run 6 is gone from MLflow; its evidence is served, and verifies"]
+    return told + verify_offline(client, json.loads(evidence)["digest"])
+
+
+def verify_offline(client: EvidenceClient, digest: str) -> list[str]:
+    """The archive of version 6, with the public key alone; a tampered copy; other people's eyes."""
+    step("Its archive, verified offline with the public key alone")
+    file, key = OUT / "version-6.evidence.zip", OUT / "service" / "public-key.pem"
+    file.write_bytes(b"".join(client.archive(digest)))
+    program = str(Path(sys.executable).with_name("mlflow-evidence"))
+    verify = [program, "verify", str(file), "--key", str(key), "-o", "table"]
     done = subprocess.run(verify, capture_output=True, text=True, check=False)
     console.print(done.stdout.rstrip(), markup=False)
-    need(done.returncode == 0, f"the evidence does not verify: {done.stderr}")
-    file.with_name("tampered.json").write_bytes(evidence.replace(b'"alpha"', b'"beta"'))
-    verify[2] = str(file.with_name("tampered.json"))
+    need(done.returncode == 0, f"the archive does not verify: {done.stderr}")
+    need("failed, derived again" in done.stdout, "the blocked verdict was not derived again")
+    tampered = OUT / "tampered.evidence.zip"
+    tampered.write_bytes(file.read_bytes().replace(b'"alpha"', b'"omega"'))
+    verify[2] = str(tampered)
     refused = subprocess.run(verify, capture_output=True, check=False).returncode
     need(refused == 3, "a tampered copy was not refused")
-    return [
-        "run 6 is gone from MLflow; its evidence is served, and verifies",
-        "a tampered copy is refused",
-    ]
+    told = ["version 6's block is derived again offline, from its archive alone"]
+    return [*told, "a tampered copy is refused", *by_others(file, key)]
+
+
+def by_others(archive: Path, key: Path) -> list[str]:
+    """sigstore-js verifies every statement too, where there is Node and it is installed."""
+    script = HERE.parent / "tests" / "interop" / "verify.cjs"
+    if not shutil.which("node") or not (script.parent / "node_modules").exists():
+        return []
+    step("The same statements, verified by sigstore-js")
+    with zipfile.ZipFile(archive) as file:
+        names = [name for name in file.namelist() if name.endswith(".sigstore.json")]
+        file.extractall(OUT / "unpacked")
+    command = ["node", str(script), str(key), *(str(OUT / "unpacked" / name) for name in names)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    need(done.returncode == 0, f"sigstore-js refuses a statement: {done.stdout}{done.stderr}")
+    for name in names:
+        console.print(f"  {name}: verified", markup=False)
+    return [f"sigstore-js verifies all {len(names)} statements as well"]
 
 
 def decide(client: EvidenceClient, number: int) -> dict[str, object]:

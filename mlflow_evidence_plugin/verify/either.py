@@ -15,9 +15,10 @@ def verify_file(path: Path, trusted: Keyring, expected: Expected) -> Report:
     """Check a bundle, an archive or its folder. BadInput for what a bundle cannot answer."""
     if not path.is_file() or _first_byte(path) != b"{":
         return verify_archive(path, trusted, expected)
-    if expected.decision or expected.subject or expected.witness or expected.store:
+    insisted = (expected.decision, expected.subject, expected.witness, expected.store)
+    if any(insisted) or expected.authorities:
         mend = "give an archive: mlflow-evidence archive SUBJECT --save FILE"
-        raise BadInput("a bundle cannot answer for a subject, a decision or a witness", mend)
+        raise BadInput("a bundle cannot answer for what only an archive has", mend)
     with path.open("rb") as file:
         return verify_bundle(file.read(SIZE_LIMIT + 1), trusted)
 

@@ -107,7 +107,7 @@ def test_a_key_behind_a_uri_signs(settings, tmp_path):
         ({"EVIDENCE_SERVICE_SIGNING_PUBLIC_KEY": str(other)}, "does not match|no pair"),
         ({"EVIDENCE_SERVICE_SIGNING_KEY": "file2:/nowhere"}, "cannot be used"),
         ({"EVIDENCE_SERVICE_SIGNING_KEY": "nosuch:/x"}, "cannot be used"),
-        ({"EVIDENCE_SERVICE_SIGNING_KEY": "azurekms://v.vault.azure.net/keys/k/1"}, "cannot be"),
+        ({"EVIDENCE_SERVICE_SIGNING_KEY": "azurekms://v.vault.invalid/keys/k/1"}, "cannot be"),
     ):
         with pytest.raises(BadConfig, match=said):
             build(Settings.read({**env, **wrong}))

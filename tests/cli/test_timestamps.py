@@ -36,7 +36,7 @@ class World:
         self.worker: subprocess.Popen[bytes] | None = None
 
     def order(self, run_id: str) -> None:
-        caller = Principal("id", "test", ("capture",), ("*",), ("*",))
+        caller = Principal("test", ("capture",), ("*",), ("*",), "id")
         evidence = build(self.settings)
         order = evidence.capture(CaptureRequest(run_id=run_id), caller)
         enqueuer(self.settings)(order.id)
@@ -64,10 +64,10 @@ def world(tmp_path, mlflow_url):
 
 
 def test_a_slow_authority_holds_no_capture_up_and_is_caught_up_with(world, maker):
-    world.tsa.meddle = lambda query: time.sleep(8) or (503, b"")
-    world.work()
+    world.tsa.meddle = lambda query: time.sleep(9) or (503, b"")
     for _ in range(3):
         world.order(maker.run())
+    world.work()
     until(lambda: world.rows("captures", DONE) == 3 and world.tsa.asked, 60)
     assert world.rows("timestamps") == 0
     assert len(world.tsa.asked) == 1  # it had not answered once when all three were done

@@ -151,7 +151,7 @@ def test_the_table_can_be_read_in_the_base_install():
 def test_an_unknown_format_is_answered_with_those_there_are():
     with pytest.raises(BadInput) as refused:
         renderer("pdf")
-    assert refused.value.mend == "one of json, markdown, html, dsse, in-toto"
+    assert refused.value.mend == "one of json, markdown, html, dsse, in-toto, mlbom"
 
 
 def test_the_documentation_lists_the_formats_of_the_table():

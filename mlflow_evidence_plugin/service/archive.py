@@ -11,13 +11,13 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ..errors import NotFound
+from ..errors import BadInput, NotFound
 from ..ledger import subject_digest
 from ..record import Record, canonical, read_kept
 from ..render.verifying import instructions
 from ..signing import Keyring, open_envelope
 from ..signing.sigstore import bundle_of
-from ..statements import MODEL_SIGNATURE, NAMES, VSA
+from ..statements import MODEL_SIGNATURE, NAMES, RELEASE_EVIDENCE, VSA
 from ..statements.bom import bom_document
 from ..statements.decision import Summary
 from ..storage import Bundles, Decisions, Kept, Principal, Statements
@@ -59,6 +59,11 @@ class Archiving:
         head, note = self.issuing.checkpoint(size)
         placed = self.issuing.ledger.chain(subject_digest(record.subject), head.size)
         kept = self.statements.by_digest([one.leaf.statement for one in placed])
+        if (record.digest, RELEASE_EVIDENCE) not in {(one.record, one.kind) for one in kept}:
+            raise BadInput(
+                f"the log had {head.size} leaves before this evidence was captured",
+                "ask under a later head, or without a size",
+            )
         trust = self.issuing.trust()
         stamps = Timestamps(self.statements.database).tokens([one.digest for one in kept])
         found = _Statements(kept, stamps, Keyring.of([], [trust]))

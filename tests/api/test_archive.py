@@ -97,6 +97,12 @@ def test_a_head_that_was_kept_elsewhere_witnesses_that_it_is_complete(
     assert [one[:2] for one in failed(report)] == [("witness", "bad-ledger")]
 
 
+def test_under_a_head_from_before_the_evidence_there_is_no_archive(admin, case):
+    answer = admin.get(f"/v1/bundles/{case['digest']}/archive?size=0")
+    assert answer.status_code == 422
+    assert "later head" in answer.json["mend"]
+
+
 def test_a_verdict_that_ran_out_or_is_missing_is_not_one(archive, trusted):
     for environment, now in (("lab", NOW), ("prod", NOW)):
         report = verify_archive(archive, trusted, Expected(now, decision=environment))

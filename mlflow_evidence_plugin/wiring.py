@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 from .collect import MlflowStore, Roots
 from .errors import BadConfig, StorageUnavailable
@@ -223,24 +224,21 @@ def _first_token(settings: Settings, tokens: Tokens) -> None:
 
 
 def _signers(settings: Settings) -> tuple[Signer, ...]:
-    if settings.trusted_signers is None:
-        return ()
-    try:
-        return read_signers(settings.trusted_signers.read_bytes())
-    except OSError as error:
-        raise BadConfig(
-            f"the trusted signers {settings.trusted_signers} cannot be read: {error.strerror}",
-            "set EVIDENCE_SERVICE_TRUSTED_SIGNERS to a readable file",
-        ) from error
+    path = settings.trusted_signers
+    return read_signers(_told(path, "trusted signers", "TRUSTED_SIGNERS")) if path else ()
 
 
 def _policy(settings: Settings) -> Policy | None:
-    if settings.policy_file is None:
-        return None
+    path = settings.policy_file
+    return parse(_told(path, "policy file", "POLICY_FILE")) if path else None
+
+
+def _told(path: Path, what: str, setting: str) -> bytes:
+    """The bytes of a file that a setting names."""
     try:
-        return parse(settings.policy_file.read_bytes())
+        return path.read_bytes()
     except OSError as error:
         raise BadConfig(
-            f"the policy file {settings.policy_file} cannot be read: {error.strerror}",
-            "set EVIDENCE_SERVICE_POLICY_FILE to a readable file",
+            f"the {what} {path} cannot be read: {error.strerror}",
+            f"set EVIDENCE_SERVICE_{setting} to a readable file",
         ) from error

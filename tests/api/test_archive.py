@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
 import shutil
+import subprocess
 import zipfile
+from pathlib import Path
 
 import pytest
 
 from mlflow_evidence_plugin.signing import Keyring
 from mlflow_evidence_plugin.verify import Expected, verify_archive
 
+NODE_MODULES = Path(__file__).parents[1] / "interop" / "node_modules"
 NOW = "2100-01-01T00:00:00.000Z"
 
 
@@ -78,6 +83,33 @@ def test_its_folder_holds_as_well(archive, trusted, tmp_path):
     with zipfile.ZipFile(archive) as file:
         file.extractall(tmp_path / "unpacked")
     assert failed(verify_archive(tmp_path / "unpacked", trusted, Expected(NOW))) == []
+
+
+@pytest.mark.parametrize("program", ["openssl", "sigstore-js"])
+def test_the_commands_of_its_own_page_verify_it_and_refuse_a_tampered_one(
+    archive, service, tmp_path, program
+):
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(tmp_path)
+    shutil.copy(service.home / "public-key.pem", tmp_path / "public.pem")
+    page = (tmp_path / "VERIFY.md").read_text()
+    blocks = re.findall(r"```(?:sh|js)\n(.*?)```", page, re.DOTALL)
+    (block,) = [one for one in blocks if ("openssl" if program == "openssl" else "require(") in one]
+    command = ["bash", "-e", "-c", block]
+    if program == "sigstore-js":
+        if not shutil.which("node") or not NODE_MODULES.exists():
+            pytest.skip("sigstore-js is not here: make test installs it")
+        (tmp_path / "verify.cjs").write_text(block)
+        command = ["node", "verify.cjs"]
+    env = {**os.environ, "NODE_PATH": str(NODE_MODULES)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (named,) = set(re.findall(r"attestations/[\w.-]+", block))
+    bundle = json.loads((tmp_path / named).read_text())
+    payload = bundle["dsseEnvelope"]["payload"]
+    bundle["dsseEnvelope"]["payload"] = payload[:40] + "AAAA" + payload[44:]
+    (tmp_path / named).write_text(json.dumps(bundle))
+    assert subprocess.run(command, cwd=tmp_path, env=env, capture_output=True).returncode != 0
 
 
 def test_a_head_that_was_kept_elsewhere_witnesses_that_it_is_complete(

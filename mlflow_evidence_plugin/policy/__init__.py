@@ -1,18 +1,23 @@
 """Rules over records: pure, with the clock passed in."""
 
+from .case import PREVIOUS, Attested, Baseline, Case, Needs, Target
 from .decision import Decision, denial, evaluate
 from .model import Environment, Policy, RuleSpec, parse
-from .rules import RULES, Baseline, Case, Outcome
+from .rules import RULES, Outcome
 
 __all__ = [
+    "PREVIOUS",
     "RULES",
+    "Attested",
     "Baseline",
     "Case",
     "Decision",
     "Environment",
+    "Needs",
     "Outcome",
     "Policy",
     "RuleSpec",
+    "Target",
     "denial",
     "evaluate",
     "parse",

@@ -9,8 +9,9 @@ from typing import Any
 
 from ..errors import BadPolicy
 from ..record import Record, Subject, canonical, digest_of
+from .case import Case
 from .model import Environment, Policy
-from .rules import RULES, Case
+from .rules import RULES
 
 Reason = dict[str, str]
 

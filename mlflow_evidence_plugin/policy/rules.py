@@ -6,35 +6,15 @@ A rule that cannot know has not passed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from ..record import Record
 from ..tags import PREFIX
+from .case import Baseline, Case
 
 Options = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """The version that holds an alias, and its evidence.
-
-    `version` is None when nobody holds the alias; `record` is None when there is no evidence of
-    the version; `problem` says why neither could be found out.
-    """
-
-    version: str | None = None
-    record: Record | None = None
-    problem: str | None = None
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is judged: a record, and the baselines by alias."""
-
-    record: Record
-    baselines: Mapping[str, Baseline] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

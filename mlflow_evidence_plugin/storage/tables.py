@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    text,
 )
 
 metadata = MetaData()
@@ -173,6 +174,33 @@ decisions = Table(
     Index("ix_decisions_subject", "store", "subject", "environment", "seq"),
 )
 
+# The verdict that stands for a subject and environment: all that a gate reads. `checked_at` is when
+# we last saw that nothing it was made from has changed; none where something has.
+standing = Table(
+    "standing",
+    metadata,
+    Column("store", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("environment", Text, primary_key=True),
+    Column("model", Text),
+    Column("experiment", Text),
+    Column("policy_digest", DIGEST, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("expires_at", TIME, nullable=False),
+    Column("checked_at", TIME),
+    Index("ix_standing_checked", "checked_at"),
+)
+
+# What other systems have sent, so that the same delivery counts once.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("consumer", String(64), primary_key=True),
+    Column("id", String(255), primary_key=True),
+    Column("received_at", TIME, nullable=False),
+    Index("ix_deliveries_received", "received_at"),
+)
+
 tokens = Table(
     "tokens",
     metadata,
@@ -182,6 +210,9 @@ tokens = Table(
     Column("scopes", Text, nullable=False),
     Column("experiments", Text, nullable=False),
     Column("models", Text, nullable=False),
+    Column("roles", Text, nullable=False, server_default=text("'[]'")),
+    # One that may only ask for the verdict in this environment, such as that of a capability URL.
+    Column("environment", Text),
     Column("created_at", TIME, nullable=False),
     Column("expires_at", TIME),
     Column("revoked_at", TIME),

@@ -32,7 +32,7 @@ class Approval:
 
 @dataclass(frozen=True)
 class Waiver:
-    """A failure that somebody answers for: of one rule and release, in one environment, for a time."""
+    """A failed rule that somebody answers for: one release, in one environment, for a time."""
 
     statement: str
     rule: str

@@ -53,7 +53,7 @@ def prepare_command() -> None:
 @click.pass_obj
 def web(options: dict[str, str | int]) -> None:
     """The web side alone."""
-    build(Settings.read())  # what hinders the start is said in a line, before gunicorn's traceback
+    _checked(Settings.read())  # what hinders the start is said before gunicorn's traceback
     command = [sys.executable, "-m", "gunicorn", "api.wsgi:app", "--worker-class", "gthread"]
     for name in ("bind", "workers", "threads"):
         command += [f"--{name}", str(options[name])]
@@ -68,19 +68,28 @@ def web(options: dict[str, str | int]) -> None:
 @click.pass_obj
 def worker(options: dict[str, int]) -> None:
     """The worker alone."""
+    from .consumers import teller
     from .logs import configure
     from .tasks import work
 
     configure()
     settings = Settings.read()
-    work(settings, build(settings).capturing, options["captures"])
+    evidence = build(settings)
+    work(settings, evidence, options["captures"], teller(settings, evidence))
 
 
 def _prepared() -> Settings:
     settings = Settings.read()
     prepare(settings)
-    build(settings)  # a broken policy or key is said now, once, and not by every worker
+    _checked(settings)  # a broken policy or key is said now, once, and not by every worker
     return settings
+
+
+def _checked(settings: Settings) -> None:
+    from .consumers import configured
+
+    build(settings)
+    configured(settings)
 
 
 def _supervise() -> int:

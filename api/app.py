@@ -11,18 +11,24 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from mlflow_evidence_plugin.service import Evidence
 
-from . import errors, pages, tracing
+from . import consumers, errors, pages, tracing
 from .auth import SERVICE
 from .contract import SETTINGS
 from .resources import (
+    approvals,
     attestations,
     bundles,
     captures,
+    comparison,
     docs,
+    drift,
     health,
+    inventory,
     ledger,
     models,
+    policies,
     runs,
+    tickets,
     verification,
 )
 
@@ -31,10 +37,15 @@ _CONTROL = re.compile(r"[\x00-\x1f]")
 _ENCODED = re.compile(rb"[\x00-\x1f]|%[01][0-9A-Fa-f]")
 
 
-def create_app(evidence: Evidence | None, enqueue: Enqueue = lambda _: None) -> Flask:
+def create_app(
+    evidence: Evidence | None,
+    enqueue: Enqueue = lambda _: None,
+    asking: consumers.Consumers | None = None,
+) -> Flask:
     """The Flask application. `enqueue` hands a capture's id to a worker.
 
-    Without `evidence` only the contract can be asked for.
+    `asking` are the systems that ask in their own words. Without `evidence` only the contract can
+    be asked for.
     """
     app = Flask(__name__, static_folder=None)
     app.config.update(SETTINGS)
@@ -46,8 +57,10 @@ def create_app(evidence: Evidence | None, enqueue: Enqueue = lambda _: None) -> 
     api = Api(app)
     api.DEFAULT_ERROR_RESPONSE_NAME = None  # each status is documented where it is answered
     errors.install(app)
-    for module in (captures, bundles, runs, models, attestations, ledger, verification):
+    told = (captures, bundles, approvals, runs, models, attestations, ledger, verification)
+    for module in (*told, comparison, policies, inventory, drift, tickets):
         api.register_blueprint(module.bp, url_prefix="/v1")
+    consumers.install(app, api, asking or consumers.Consumers())
     api.register_blueprint(health.bp)
     app.register_blueprint(docs.bp)
     app.register_blueprint(docs.ui)
@@ -61,6 +74,8 @@ def _unambiguous() -> None:
         raise BadRequest("control characters are not allowed in a path or query")
     if request.content_length is None and len(request.get_data()) >= SETTINGS["MAX_CONTENT_LENGTH"]:
         raise RequestEntityTooLarge  # without a length a body is cut at the limit, and not refused
-    if request.query_string and any(len(values) > 1 for _, values in request.args.lists()):
+    if request.query_string and any(
+        len(values) > 1 and name not in comparison.REPEATED for name, values in request.args.lists()
+    ):
         # Which of the two counts would be a guess: `enforce=false&enforce=true`.
         raise BadRequest("a parameter stands twice in the query")

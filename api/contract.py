@@ -52,6 +52,7 @@ PROBLEMS = {
     404: "Not there, or not the caller's",
     406: "None of the formats that the request accepts is served",
     409: "Denied, or in conflict with what is there",
+    410: "Erased: a signed tombstone says when and why",
     413: "The body is too large",
     422: "Well-formed, but not as described",
     500: "An unexpected error, or a capture that failed for one",
@@ -79,9 +80,15 @@ class StrictParser(FlaskParser):
 
 
 class Blueprint(SmorestBlueprint):  # type: ignore[misc]
-    """flask-smorest's blueprint with strict arguments."""
+    """flask-smorest's blueprint with strict arguments, whose schemas are made once."""
 
     ARGUMENTS_PARSER = StrictParser()
+
+    def arguments(self, schema: Any, **options: Any) -> Callable[[View], View]:
+        """As flask-smorest's own. A schema class would be instantiated for every request."""
+        made = schema() if isinstance(schema, type) else schema
+        decorated: Callable[[View], View] = super().arguments(made, **options)
+        return decorated
 
 
 def problems(bp: Blueprint, *statuses: int) -> Callable[[View], View]:

@@ -21,6 +21,7 @@ MEDIA_TYPE = "application/problem+json"
 TYPE = "https://mlflow-evidence.dev/problems/"
 
 STATUS: dict[type[EvidenceError], int] = {
+    errors.Erased: 410,
     errors.NotFound: 404,
     errors.NoPolicy: 404,
     errors.BadInput: 422,
@@ -29,11 +30,13 @@ STATUS: dict[type[EvidenceError], int] = {
     errors.Forbidden: 403,
     errors.Conflict: 409,
     errors.KeyReused: 422,
+    errors.StillChanging: 503,
     errors.SigningFailed: 503,
     errors.KeyExpired: 503,
     errors.StoreUnavailable: 503,
     errors.StoreRefused: 502,
     errors.StorageUnavailable: 503,
+    errors.Busy: 503,
 }
 RETRY_AFTER = {"Retry-After": "5"}
 
@@ -77,7 +80,8 @@ def install(app: Flask) -> None:
 
 
 def _ours(error: EvidenceError) -> Response:
-    return problem(status_of(error), error.code, error.detail, error.mend)
+    facts = {"tombstone": error.facts} if isinstance(error, errors.Erased) and error.facts else {}
+    return problem(status_of(error), error.code, error.detail, error.mend, **facts)
 
 
 def http_problem(error: HTTPException) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from flask import Response, request
@@ -29,12 +29,17 @@ _OBJECT: dict[str, Any] = {"type": "object"}
 
 def accepted() -> Renderer:
     """The format that this request accepts best; NotAcceptable (406) with those there are."""
+    return RENDERERS[_TYPES.index(preferred(_TYPES, "evidence"))]
+
+
+def preferred(types: Sequence[str], what: str) -> str:
+    """Of the media types, JSON first, the one that this request accepts best; NotAcceptable."""
     if request.environ.get("HTTP_ACCEPT") in _PLAIN:
-        return JSON
-    best = request.accept_mimetypes.best_match(_TYPES)
+        return types[0]
+    best: str | None = request.accept_mimetypes.best_match(types)
     if best is None:
-        raise NotAcceptable(f"evidence is served as {', '.join(_TYPES)}")
-    return RENDERERS[_TYPES.index(best)]
+        raise NotAcceptable(f"{what} is served as {', '.join(types)}")
+    return best
 
 
 def rendered(chosen: Renderer, bundle: StoredBundle, resolved: Resolved | None = None) -> Response:

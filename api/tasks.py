@@ -17,8 +17,9 @@ from psycopg.errors import UniqueViolation
 
 from mlflow_evidence_plugin.errors import EvidenceError
 from mlflow_evidence_plugin.policy.decision import rfc3339
-from mlflow_evidence_plugin.service import Capturing
+from mlflow_evidence_plugin.service import Capturing, Evidence
 from mlflow_evidence_plugin.settings import Settings
+from mlflow_evidence_plugin.storage import Capture, Deliveries
 from mlflow_evidence_plugin.storage.database import PATIENCE, postgres_dsn
 from mlflow_evidence_plugin.wiring import timestamping
 
@@ -35,6 +36,9 @@ OVERDUE = timedelta(minutes=5)
 
 KEYS_KEPT = timedelta(hours=24)
 """How long an idempotency key stands for its order."""
+
+DELIVERIES_KEPT = timedelta(days=30)
+"""How long a webhook of another system is known by its id: far longer than any sends one again."""
 
 
 def queue(settings: Settings) -> Any:
@@ -62,21 +66,40 @@ def enqueuer(settings: Settings) -> Callable[[str], None]:
     return enqueue
 
 
-def work(settings: Settings, capturing: Capturing, workers: int) -> None:
-    """Carry captures out until told to stop. First what an earlier worker left behind."""
-    huey = queue(settings)
+def work(
+    settings: Settings,
+    evidence: Evidence,
+    workers: int,
+    tell: Callable[[], object] | None = None,
+) -> None:
+    """Carry captures out until told to stop. First what an earlier worker left behind.
+
+    `tell` tells others of verdicts: it is called beside the work, after each that may be new.
+    """
+    huey, capturing, deciding = queue(settings), evidence.capturing, evidence.deciding
     stamping = timestamping(settings, capturing)
-    stamp = _beside(stamping.catch_up) if stamping else lambda: None
-    enqueue = _tasks(huey, capturing, stamp)
+    stamp = _beside("timestamps", stamping.catch_up) if stamping else _nothing
+    told = _beside("verdicts told", tell) if tell else _nothing
+
+    def ended(order: Capture) -> None:
+        if order.record_digest is not None:
+            deciding.settle(capturing.bundles.get(order.record_digest).subject)
+            told()
+        stamp()
+
+    enqueue = _tasks(huey, capturing, ended)
 
     def sweep() -> None:
         now = capturing.now()
         capturing.captures.forget_keys(rfc3339(now - KEYS_KEPT))
+        Deliveries(capturing.database).forget(rfc3339(now - DELIVERIES_KEPT))
         # Where the queue lives, what was just accepted is in it; what a dead worker held is not.
         before = rfc3339(now - OVERDUE) if huey.pending_count() else None
         for capture_id in capturing.captures.unfinished(rfc3339(now), before):
             enqueue(capture_id)
+        deciding.catch_up()
         stamp()  # also what the web side has signed, and what an authority was away for
+        told()  # and what it has judged
 
     huey.periodic_task(crontab(minute="*"), name="sweep")(sweep)
     sweep()
@@ -92,7 +115,11 @@ def work(settings: Settings, capturing: Capturing, workers: int) -> None:
     consumer.run()
 
 
-def _beside(work: Callable[[], object]) -> Callable[[], None]:
+def _nothing() -> None:
+    pass
+
+
+def _beside(what: str, work: Callable[[], object]) -> Callable[[], None]:
     """What has a thread of its own do the work, once more after each call. Nobody waits for it."""
     asked = threading.Event()
 
@@ -102,16 +129,16 @@ def _beside(work: Callable[[], object]) -> Callable[[], None]:
             try:
                 work()
             except EvidenceError as error:
-                log.warning("timestamps are lacking until the next try: %s", error.detail)
+                log.warning("%s are lacking until the next try: %s", what, error.detail)
             except Exception:
-                log.exception("timestamps are lacking until the next try")
+                log.exception("%s are lacking until the next try", what)
 
-    threading.Thread(target=run, name="timestamps", daemon=True).start()
+    threading.Thread(target=run, name=what, daemon=True).start()
     return asked.set
 
 
 def _tasks(
-    huey: Any, capturing: Capturing | None, ended: Callable[[], None] = lambda: None
+    huey: Any, capturing: Capturing | None, ended: Callable[[Capture], None] = lambda _: None
 ) -> Callable[[str], None]:
     """What puts a capture into the queue; the worker's side can also carry it out."""
 
@@ -121,12 +148,12 @@ def _tasks(
             return
         try:
             order = capturing.perform(capture_id, patient=True)
-        except EvidenceError as error:  # the order is kept, and found again by the sweep
+            if order.ended:
+                ended(order)
+        except EvidenceError as error:  # what is left to do is kept, and found again by the sweep
             log.warning("capture %s could not be brought to an end: %s", capture_id, error.detail)
             return
-        if order.ended:
-            ended()
-        elif order.lease_until:
+        if not order.ended and order.lease_until:
             # Whoever asked for it however often: not before its pause or another's lease is over.
             free_at = datetime.fromisoformat(order.lease_until.replace("Z", "+00:00"))
             pause = (free_at - capturing.now()).total_seconds()

@@ -16,6 +16,8 @@ log = logging.getLogger("api.request")
 REQUEST_ID = "X-Request-Id"
 _SANE = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _QUIET = ("/livez", "/readyz")
+_CAPABILITY = re.compile(r"(?i)(/checks/+(?:flagger|gatekeeper)/+|\bmle_[0-9a-f]{1,16}_).+")
+"""A secret in an address, and what follows it: well-formed, mistyped, or of a method not served."""
 _CONTEXT = TraceContextTextMapPropagator()
 
 
@@ -29,6 +31,11 @@ def request_id() -> str | None:
     """The id of the request at hand; None outside of one."""
     found: str | None = g.get("request_id") if g else None
     return found
+
+
+def shown(path: str) -> str:
+    """A path as it may be logged: without the capability that lets its caller in."""
+    return _CAPABILITY.sub(r"\1…", path)
 
 
 def _begin() -> None:
@@ -49,9 +56,10 @@ def _end(response: Response) -> Response:
     level = logging.DEBUG if request.path in _QUIET else logging.INFO
     if log.isEnabledFor(level):
         # Of the query nothing: what people search for may be personal.
+        path = shown(request.path)
         said = {
             "method": request.method,
-            "path": request.path,
+            "path": path,
             "status": response.status_code,
             "ms": round((time.perf_counter() - g.began) * 1000, 1),
             "request_id": g.request_id,
@@ -61,5 +69,5 @@ def _end(response: Response) -> Response:
             said |= {"principal": g.caller.name, "token": g.caller.token_id}
         if "capture" in g:
             said["capture"] = g.capture
-        log.log(level, "%s %s %s", request.method, request.path, response.status_code, extra=said)
+        log.log(level, "%s %s %s", request.method, path, response.status_code, extra=said)
     return response

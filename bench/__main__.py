@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from . import capturing, hashing, ledger, memory, serving, training, verifying
+from . import capturing, deciding, hashing, ledger, memory, policy, serving, training, verifying
 from .measure import Row
 from .report import PEERS, report
 
@@ -21,10 +21,12 @@ BENCHES: dict[str, Callable[[Path, bool], list[Row]]] = {
     "fresh": training.fresh,
     "capture": capturing.bench,
     "serving": serving.bench,
+    "deciding": deciding.bench,
     "hashing": hashing.bench,
     "memory": memory.bench,
     "ledger": ledger.bench,
     "verifying": verifying.bench,
+    "policy": policy.bench,
 }
 
 

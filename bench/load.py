@@ -10,6 +10,7 @@ import json
 import re
 import selectors
 import socket
+import statistics
 import sys
 import time
 
@@ -25,9 +26,11 @@ class Connection:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._request, self._length = request, length
         self._head, self._left = b"", 0
+        self.sent = 0.0
 
     def send(self) -> None:
         """The next request."""
+        self.sent = time.perf_counter()
         self.socket.sendall(self._request)
 
     def receive(self, buffer: bytearray) -> bool:
@@ -58,7 +61,10 @@ class Connection:
 
 
 def load(port: int, path: str, token: str, length: int, seconds: float, connections: int) -> dict:
-    """Requests per second, and the share of one processor that asking took."""
+    """Requests per second, the share of one processor that asking took, and milliseconds an answer.
+
+    The latter as median and 99th percentile.
+    """
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
     request += f"Authorization: Bearer {token}\r\n\r\n" if token else "\r\n"
     asking = [Connection(port, request.encode(), length) for _ in range(connections)]
@@ -68,14 +74,14 @@ def load(port: int, path: str, token: str, length: int, seconds: float, connecti
             ready.register(connection.socket, selectors.EVENT_READ, connection)
             connection.send()
 
-        def answered(until: float) -> int:
-            done = 0
+        def answered(until: float) -> list[float]:
+            waits: list[float] = []
             while time.perf_counter() < until:
                 for key, _ in ready.select(timeout=1):
                     if key.data.receive(buffer):
-                        done += 1
+                        waits.append(time.perf_counter() - key.data.sent)
                         key.data.send()
-            return done
+            return waits
 
         answered(time.perf_counter() + WARM_SECONDS)
         began, processor = time.perf_counter(), time.process_time()
@@ -83,7 +89,13 @@ def load(port: int, path: str, token: str, length: int, seconds: float, connecti
         took = time.perf_counter() - began
     for connection in asking:
         connection.socket.close()
-    return {"rate": done / took, "processor": (time.process_time() - processor) / took}
+    waits = [1000 * one for one in statistics.quantiles(done, n=100)]
+    return {
+        "rate": len(done) / took,
+        "processor": (time.process_time() - processor) / took,
+        "median": waits[49],
+        "p99": waits[98],
+    }
 
 
 if __name__ == "__main__":

@@ -83,13 +83,13 @@ def _files(folder: Path, count: int) -> list[Path]:
 
 def _archive(place: Path, files: list[Path]) -> tuple[Path, Path]:
     """The archive of a run whose artifacts these are, and the key to verify it with."""
-    bodies = {hashlib.sha256(one).hexdigest(): one for one in (f.read_bytes() for f in files)}
-    artifacts = [Artifact(f"{n:04}.bin", BYTES, sha256) for n, sha256 in enumerate(bodies)]
+    found = {hashlib.sha256(one.read_bytes()).hexdigest(): one for one in files}
+    artifacts = [Artifact(f"{n:04}.bin", BYTES, sha256) for n, sha256 in enumerate(found)]
     record = record_of(_run_of(tuple(artifacts)), "https://mlflow.example.com")
     key = SigningKey.create(place / "key.pem")
     envelopes = {kind: sign(one, PAYLOAD_TYPE, key) for kind, one in captured(record).items()}
-    members = dict(_members(record, envelopes, key))
-    members |= {f"materials/sha256/{sha256}": one for sha256, one in bodies.items()}
+    members: dict[str, bytes | Path] = dict(_members(record, envelopes, key))
+    members |= {f"materials/sha256/{sha256}": one for sha256, one in found.items()}
     with (place / "a.evidence.zip").open("wb") as file:
         file.writelines(zipped(sorted(members.items())))
     (place / "public.pem").write_bytes(key.public_pem)

@@ -253,7 +253,9 @@ def answers(url: str) -> bool:
 def environment(**more: str) -> dict[str, str]:
     """This process's environment without its own MLflow and evidence settings."""
     mine = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "EVIDENCE_"))}
-    return {**mine, "MLFLOW_DISABLE_TELEMETRY": "true", **more}
+    # MLflow's runner of background jobs would be seven more processes.
+    lean = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    return {**mine, **lean, **more}
 
 
 def version_of(registry: MlflowClient, number: int):

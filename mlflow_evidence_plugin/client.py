@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -14,8 +14,17 @@ from .errors import BadConfig, EvidenceError, ServiceUnavailable, by_code
 TIMEOUT = 10.0
 """Seconds for a connection, and between two parts of an answer."""
 
+FETCHING = 600.0
+"""Seconds more for the service to get files from MLflow, which it does before it answers."""
+
 PAGE = 500
 """Bundles asked for at a time."""
+
+STORE_PAGE = 100
+"""Subjects of the inventory asked for at a time: the service asks the tracking store for each."""
+
+STORE_PATIENCE, FILES_PATIENCE = 60.0, 600.0
+"""Further seconds for an answer that the tracking store is asked for, and its files are read."""
 
 
 class EvidenceClient:
@@ -25,6 +34,10 @@ class EvidenceClient:
         self.url = url.rstrip("/")
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def close(self) -> None:
+        """Let go of the connection: a service that is stopped waits half a minute for it."""
+        self._session.close()
 
     def capture(self, subject: dict[str, str], wait: int = 30) -> dict[str, Any]:
         """Order a capture of `{run_id}`, `{model, version}` or `{model, alias}`.
@@ -48,15 +61,23 @@ class EvidenceClient:
         headers = {"Accept": media_type}
         return self._ask("GET", f"/v1/{_path(subject)}/evidence", headers=headers).content
 
-    def archive(self, digest: str, size: int | None = None) -> Iterator[bytes]:
+    def archive(self, digest: str, size: int | None = None, artifacts: int = 0) -> Iterator[bytes]:
         """All that was signed about the bundle's subject, as a zip file, piece by piece.
 
-        `size` is that of the log at a head which you keep.
+        `size` is that of the log at a head which you keep; `artifacts` is how many bytes of the
+        files that the record names may go with it.
         """
         asked = {} if size is None else {"size": size}
+        asked |= {"artifacts": artifacts} if artifacts else {}
         path = f"/v1/bundles/{_part(digest)}/archive"
-        answer = self._ask("GET", path, params=asked, stream=True)
+        patience = FETCHING if artifacts else 0
+        answer = self._ask("GET", path, params=asked, stream=True, patience=patience)
         return _pieces(answer)
+
+    def erase(self, digest: str, reason: str) -> dict[str, Any]:
+        """Erase a record and all that was said of it: what the tombstone says."""
+        path = f"/v1/bundles/{_part(digest)}/erasure"
+        return _document(self._ask("POST", path, json={"reason": reason}))
 
     def checkpoint(self) -> str:
         """The signed head of the log: a note, which is to be verified first."""
@@ -81,9 +102,75 @@ class EvidenceClient:
         asked = {"environment": environment} if environment else {}
         return _document(self._ask("GET", f"/v1/{_path(subject)}/decision", params=asked))
 
+    def approvals(self, digest: str) -> dict[str, Any]:
+        """What people have said about a bundle's subject: `{approvals, waivers}`."""
+        return _document(self._ask("GET", f"/v1/bundles/{_part(digest)}/approvals"))
+
+    def approve(self, digest: str, told: dict[str, str]) -> dict[str, Any]:
+        """Approve or reject: `{role, decision}`, maybe `approver, comment, ticket, expires_at`."""
+        return _document(self._ask("POST", f"/v1/bundles/{_part(digest)}/approvals", json=told))
+
+    def revoke(self, digest: str, statement: str, comment: str | None = None) -> dict[str, Any]:
+        """Take an entry back."""
+        path = f"/v1/bundles/{_part(digest)}/approvals/{_part(statement)}/revocation"
+        told = {"comment": comment} if comment is not None else {}
+        return _document(self._ask("POST", path, json=told))
+
+    def waive(self, digest: str, told: dict[str, str]) -> dict[str, Any]:
+        """Answer for a rule: `{environment, rule, reason, expires_at}`, maybe `ticket`."""
+        return _document(self._ask("POST", f"/v1/bundles/{_part(digest)}/waivers", json=told))
+
+    def explain(self, policy: bytes, **asked: Any) -> dict[str, Any]:
+        """A page of what a policy would have blocked: `environment, model, since, cursor`."""
+        headers = {"Content-Type": "application/yaml"}
+        patience = FETCHING  # a page of large records and many rules takes its time
+        path = "/v1/policies/explain"
+        answer = self._ask(
+            "POST", path, params=asked, data=policy, headers=headers, patience=patience
+        )
+        return _document(answer)
+
+    def compare(self, named: Sequence[str], **directions: str) -> dict[str, Any]:
+        """What differs between the first and each other: digests, or subjects as they are written.
+
+        `higher` and `lower` are names of metrics, separated by commas.
+        """
+        base, *others = named
+        asked = [("base", base), *(("other", one) for one in others), *directions.items()]
+        return _document(self._ask("GET", "/v1/compare", params=asked))
+
+    def history(self, experiment: str, media_type: str = "application/json", **asked: Any) -> bytes:
+        """A `metric` over the runs of an experiment; as `image/svg+xml` or `image/png` the plot."""
+        path = f"/v1/experiments/{_part(experiment)}/history"
+        return self._ask("GET", path, params=asked, headers={"Accept": media_type}).content
+
     def bundles(self) -> Iterator[dict[str, Any]]:
         """All evidence that the token may see, the newest first, a page at a time."""
         return self._listed("/v1/bundles", {"limit": PAGE})
+
+    def drift(self, digest: str, contents: bool = False) -> dict[str, Any]:
+        """What changed in MLflow since a record was signed; `contents` reads every file."""
+        path = f"/v1/bundles/{_part(digest)}/drift"
+        asked = {"artifacts": "true"} if contents else {}
+        patience = FILES_PATIENCE if contents else STORE_PATIENCE
+        return _document(self._ask("GET", path, params=asked, patience=patience))
+
+    def inventory(self, which: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Pages of what there is: `items`, and `problem` where the store could not be asked."""
+        return self._pages("/v1/inventory", {"limit": STORE_PAGE, **which}, STORE_PATIENCE)
+
+    def ticket(self, key: str) -> dict[str, Any]:
+        """All that belongs to a change ticket: `ticket, items`."""
+        path = f"/v1/tickets/{_part(key)}/bundles"
+        return {"ticket": key, "items": list(self._listed(path, {}))}
+
+    def policy(self) -> str:
+        """The digest of the policy in force; NoPolicy."""
+        return str(_document(self._ask("GET", "/v1/policies/current"))["digest"])
+
+    def trust(self) -> dict[str, Any]:
+        """The keys that the service has signed with."""
+        return _document(self._ask("GET", "/v1/trust"))
 
     def unstamped(self, **which: str) -> Iterator[dict[str, Any]]:
         """Runs without our tags: of one `experiment`, or the one with `run_id`, or all."""
@@ -99,16 +186,22 @@ class EvidenceClient:
         self._ask("GET", "/v1/bundles", params={"limit": 1})
 
     def _listed(self, path: str, which: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        for page in self._pages(path, which):
+            yield from page["items"]
+
+    def _pages(
+        self, path: str, which: Mapping[str, Any], patience: float = 0
+    ) -> Iterator[dict[str, Any]]:
         cursor: str | None = None
         seen: set[str] = set()
         while True:
             asked = {**which, **({"cursor": cursor} if cursor else {})}
-            answer = self._ask("GET", path, params=asked)
+            answer = self._ask("GET", path, params=asked, patience=patience)
             page = _document(answer)
             items, following = page.get("items"), page.get("next")
             if not isinstance(items, list) or not all(isinstance(one, dict) for one in items):
                 raise _foreign(answer)
-            yield from items
+            yield page
             if not following:
                 return
             cursor = str(following)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class EvidenceError(Exception):
@@ -25,10 +26,29 @@ class NotFound(EvidenceError):
     code = "not-found"
 
 
+class Erased(NotFound):
+    """The evidence was erased: a signed tombstone says so, and the log still counts it.
+
+    `facts` are what the tombstone says, for a caller who may see them.
+    """
+
+    code = "erased"
+
+    def __init__(self, detail: str, mend: str = "", facts: Mapping[str, Any] | None = None) -> None:
+        super().__init__(detail, mend)
+        self.facts = dict(facts or {})
+
+
 class BadInput(EvidenceError):
     """The caller sent something that is malformed or of the wrong type."""
 
     code = "bad-input"
+
+
+class ArchiveTooLarge(BadInput):
+    """What was asked for would be an archive that no verifier takes."""
+
+    code = "archive-too-large"
 
 
 class Unauthorized(EvidenceError):
@@ -47,6 +67,12 @@ class WriteBackOff(Forbidden):
     """The service was not told that it may write into MLflow."""
 
     code = "write-back-off"
+
+
+class OwnRun(Forbidden):
+    """Nobody approves what they had a hand in."""
+
+    code = "own-run"
 
 
 class Conflict(EvidenceError):
@@ -71,6 +97,12 @@ class StoreRefused(EvidenceError):
     """The MLflow server refused us: identity or permissions. Trying again will not help."""
 
     code = "store-refused"
+
+
+class StillChanging(EvidenceError):
+    """What an answer rests on did not hold still while it was made."""
+
+    code = "still-changing"
 
 
 class BadConfig(EvidenceError):
@@ -197,6 +229,24 @@ class ServiceUnavailable(EvidenceError):
     """The evidence service cannot be reached, or does not answer as one. May pass."""
 
     code = "service-unavailable"
+
+
+class Busy(ServiceUnavailable):
+    """Too much is under way already. Passes."""
+
+    code = "busy"
+
+
+class CallbackRefused(BadInput):
+    """An answer was asked for at an address that the service may not call."""
+
+    code = "callback-refused"
+
+
+class CallbackFailed(EvidenceError):
+    """Another system did not take our answer. May pass."""
+
+    code = "callback-failed"
 
 
 class NotInstalled(EvidenceError):

@@ -40,12 +40,15 @@ class Settings:
     registry_uri: str | None = field(repr=False)
     store_id: str
     policy_file: Path | None
+    consumers_file: Path | None
     signing_key: Path
     signing_uri: str | None = field(repr=False)
     """A key that is in a vault or a module, and then the file with its public part."""
     signing_public_key: Path | None
     trusted_signers: Path | None
     timestamp_url: str | None = field(repr=False)
+    public_url: str | None
+    """Where people reach the service: what links to it begins with. Without a `/` at its end."""
     artifact_roots: tuple[str, ...]
     scratch_bytes: int
     write_back: bool
@@ -60,7 +63,7 @@ class Settings:
         home = Path(get("HOME") or DEFAULT_HOME).expanduser().absolute()
         tracking = get("TRACKING_URI") or env.get("MLFLOW_TRACKING_URI", "").strip()
         policy, key, public = (get(n) for n in ("POLICY_FILE", "SIGNING_KEY", "SIGNING_PUBLIC_KEY"))
-        signers = get("TRUSTED_SIGNERS")
+        signers, consumers = get("TRUSTED_SIGNERS"), get("CONSUMERS_FILE")
         in_vault = bool(key and _SIGNER.match(key))
         return cls(
             home=home,
@@ -69,11 +72,13 @@ class Settings:
             registry_uri=get("REGISTRY_URI") or env.get("MLFLOW_REGISTRY_URI", "").strip() or None,
             store_id=get("STORE_ID") or _without_credentials(tracking),
             policy_file=Path(policy).expanduser().absolute() if policy else None,
+            consumers_file=Path(consumers).expanduser().absolute() if consumers else None,
             signing_key=_key_file(home, None if in_vault else key),
             signing_uri=key if in_vault else None,
             signing_public_key=Path(public).expanduser() if public else None,
             trusted_signers=Path(signers).expanduser() if signers else None,
             timestamp_url=_web_address("TIMESTAMP_URL", get("TIMESTAMP_URL")),
+            public_url=_public("PUBLIC_URL", get("PUBLIC_URL")),
             artifact_roots=tuple((get("ARTIFACT_ROOTS") or "").split()),
             scratch_bytes=_bytes(get("SCRATCH_BYTES")),
             write_back=_switch("WRITE_BACK", get("WRITE_BACK")),
@@ -113,6 +118,14 @@ def _web_address(name: str, text: str | None) -> str | None:
     except ValueError:
         pass  # its words would show the address, with a password
     raise BadConfig(f"{PREFIX}{name} is no web address", "give one that begins with https://")
+
+
+def _public(name: str, text: str | None) -> str | None:
+    """An address that is shown to everybody, so that it holds nothing but where."""
+    parts = urlsplit(_web_address(name, text) or "")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise BadConfig(f"{PREFIX}{name} holds more than an address", "give scheme, host and path")
+    return text.rstrip("/") if text else None
 
 
 def _bytes(text: str | None) -> int:

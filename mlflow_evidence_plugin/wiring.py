@@ -12,10 +12,13 @@ from .errors import BadConfig, StorageUnavailable
 from .policy import Policy, parse
 from .policy.decision import rfc3339
 from .service import Capturing, Deciding, Evidence, Ingesting, Issuing
+from .service.gathering import Gathering
+from .service.linking import Linking
 from .service.timestamping import Timestamping
 from .settings import EMBEDDED_KEY, MLFLOW_CLIENT, Settings, embedded
 from .signing import Signer, SigningKey, read_signers
 from .storage import (
+    Approvals,
     Attestations,
     Bundles,
     Captures,
@@ -24,6 +27,7 @@ from .storage import (
     Keys,
     KnownKey,
     Ledger,
+    Standing,
     Statements,
     Tokens,
 )
@@ -80,9 +84,18 @@ def build(settings: Settings, away: bool = False) -> Evidence:
     decisions = Decisions(database, settings.store_id)
     issuing = Issuing(_key(settings), Keys(database), Ledger(database), now)
     captures = Captures(database)
+    gathering = Gathering(
+        store,
+        settings.store_id,
+        bundles,
+        Statements(database),
+        Approvals(database, settings.store_id),
+        Standing(database, settings.store_id),
+        issuing,
+    )
     return Evidence(
         Capturing(store, settings.store_id, database, captures, bundles, issuing, now),
-        Deciding(store, bundles, decisions, Statements(database), issuing, _policy(settings), now),
+        Deciding(gathering, decisions, _policy(settings), now),
         Ingesting(Attestations(database, settings.store_id), bundles, _signers(settings), now),
         Tokens(database),
         now,
@@ -96,6 +109,20 @@ def timestamping(settings: Settings, capturing: Capturing) -> Timestamping | Non
         return None
     kept = Timestamps(capturing.database)
     return Timestamping(settings.timestamp_url, kept, capturing.issuing)
+
+
+def linking(settings: Settings, evidence: Evidence) -> Linking | None:
+    """What writes links to evidence into MLflow; None where it may not."""
+    if not settings.write_back:
+        return None
+    capturing = evidence.capturing
+    return Linking(capturing.store, capturing.bundles, settings.public_url)
+
+
+def told_consumers(settings: Settings) -> bytes | None:
+    """What the file says of the systems that ask in their own words; None where there is none."""
+    path = settings.consumers_file
+    return _told(path, "consumers file", "CONSUMERS_FILE") if path else None
 
 
 def open_tokens(settings: Settings) -> Tokens:

@@ -89,11 +89,13 @@ class Service:
         """
         from api.app import create_app
 
-        parts = {name: changes.pop(name) for name in ("store", "policy") if name in changes}
+        parts = {"policy": changes.pop("policy")} if "policy" in changes else {}
         parts |= {"now": changes["now"]} if "now" in changes else {}
+        if "store" in changes:
+            store = changes.pop("store")
+            parts["gathering"] = replace(self.evidence.deciding.gathering, mlflow=store)
+            changes["capturing"] = replace(self.evidence.capturing, store=store)
         changes["deciding"] = replace(self.evidence.deciding, **parts)
-        if "store" in parts:
-            changes["capturing"] = replace(self.evidence.capturing, store=parts["store"])
         evidence = replace(self.evidence, **changes)
         return create_app(evidence, lambda order: evidence.capturing.perform(order))
 
@@ -108,11 +110,12 @@ class Service:
         experiments: tuple[str, ...] = ("*",),
         models: tuple[str, ...] = ("*",),
         expires_at: str | None = None,
+        roles: tuple[str, ...] = (),
     ) -> str:
         scopes = scopes or ("evidence:read", "capture")
         now = instant(timedelta())
         args = (principal, scopes, experiments, models, now, expires_at)
-        return self.evidence.tokens.create(*args)
+        return self.evidence.tokens.create(*args, roles)
 
     def counts(self) -> dict[str, int]:
         """Rows in every table."""

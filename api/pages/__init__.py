@@ -1,6 +1,6 @@
 """Pages for people: rendered here, without JavaScript, and closed to whoever has no token."""
 
-from . import evidence, search, sessions
+from . import comparison, evidence, inventory, search, sessions
 from .blueprint import bp, install
 
-__all__ = ["bp", "evidence", "install", "search", "sessions"]
+__all__ = ["bp", "comparison", "evidence", "install", "inventory", "search", "sessions"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from flask import Response, request
 
@@ -21,6 +21,9 @@ from .blueprint import bp, page
 from .sessions import signed_in
 
 BUNDLE = "/bundles/<string(maxlength=80):digest>"
+HISTORIES = 4
+"""Metrics whose course is offered on a bundle's page."""
+
 LABELS = {
     "html": "Single file (HTML)",
     "markdown": "For a ticket (Markdown)",
@@ -107,10 +110,27 @@ def _related(shown: Shown) -> list[dict[str, str]]:
     if shown.of_version:
         more = f"/?model={quote(shown.model, safe='')}"
         found.append({"label": "All evidence of this model", "href": more})
+        if previous := values(shown.record, "lineage").get("previous_version"):
+            before = f"models/{shown.model}/{previous}"
+            asked = urlencode({"base": before, "other": shown.subject})
+            found.append({"label": f"Compare with version {previous}", "href": f"/compare?{asked}"})
     if shown.run_id:
         more = f"/?run_id={quote(shown.run_id, safe='')}"
         found.append({"label": "All evidence of this run", "href": more})
-    return found
+    return found + _histories(shown)
+
+
+def _histories(shown: Shown) -> list[dict[str, str]]:
+    """Of the metrics that matter most, the way to their course over the experiment."""
+    name = values(shown.record, "run").get("experiment", "")
+    if not name or "/" in name:
+        return []
+    here = f"/experiments/{quote(name, safe='')}/history?"
+    metrics = [metric for metric, _ in shown.key_metrics[:HISTORIES]]
+    return [
+        {"label": f"{one} over the experiment", "href": here + urlencode({"metric": one})}
+        for one in metrics
+    ]
 
 
 def _charts(shown: Shown) -> list[Picture]:

@@ -107,6 +107,8 @@ def _enter(token: str) -> None:
     if SCOPE not in found.scopes and "admin" not in found.scopes:
         mend = f"ask the service's operator for a token with the scope {SCOPE}"
         raise Forbidden(f"it has not the scope {SCOPE}", mend)
+    if found.environment is not None:
+        raise Forbidden("it may only ask for verdicts", "sign in with a token of your own")
     g.caller = found
 
 

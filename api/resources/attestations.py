@@ -28,7 +28,7 @@ BODY = {
 @requires("ingest")
 def take() -> Response:
     """Take a statement in. Its signature is verified before anything in it is believed."""
-    kept, new = service().ingesting.take(request.get_data(), caller())
+    kept, new = service().take(request.get_data(), caller())
     response = jsonify(AttestationSchema().dump(kept))
     response.status_code = 201 if new else 200
     return response
@@ -37,7 +37,7 @@ def take() -> Response:
 @bp.get("/bundles/<string(maxlength=80):digest>/attestations")
 @bp.doc(security=SECURITY)
 @bp.response(200, AttestationsSchema)
-@problems(bp, 400, 401, 403, 404, 500, 503)
+@problems(bp, 400, 401, 403, 404, 410, 500, 503)
 @requires("evidence:read")
 def about(digest: str) -> dict[str, Any]:
     """What came in about a record, also what is in quarantine."""

@@ -14,7 +14,7 @@ from mlflow_evidence_plugin.storage import Filters, StoredBundle
 from ..auth import SECURITY, caller, requires, service
 from ..contract import Blueprint, problems
 from ..negotiation import JSON, accepted, rendered, renderings
-from ..schemas import BundlePage, HeadArgs, SearchArgs
+from ..schemas import ArchiveArgs, BundlePage, ErasureArgs, ErasureSchema, SearchArgs
 
 bp = Blueprint("bundles", __name__, description="Signed evidence, by digest")
 
@@ -50,7 +50,7 @@ def search(args: dict[str, Any]) -> Response:
 @bp.doc(security=SECURITY)
 @renderings(bp)
 @bp.alt_response(304, description="Unchanged", success=True)
-@problems(bp, 400, 401, 403, 404, 500, 503)
+@problems(bp, 400, 401, 403, 404, 410, 500, 503)
 @requires("evidence:read")
 def show(digest: str) -> Response:
     """One bundle: the record, and the signed statements about it."""
@@ -58,13 +58,17 @@ def show(digest: str) -> Response:
 
 
 @bp.get("/bundles/<string(maxlength=80):digest>/archive")
-@bp.arguments(HeadArgs, location="query")
+@bp.arguments(ArchiveArgs, location="query")
 @bp.doc(security=SECURITY, responses={"200": ARCHIVE})
-@problems(bp, 400, 401, 403, 404, 422, 500, 503)
+@problems(bp, 400, 401, 403, 404, 410, 422, 500, 503)
 @requires("evidence:read")
 def archive(args: dict[str, Any], digest: str) -> Response:
-    """All that was ever signed about the subject, to be verified offline, in years to come."""
-    name, pieces = service().archive(digest, caller(), args.get("size"))
+    """All that was ever signed about the subject, to be verified offline, in years to come.
+
+    With `artifacts`, files of the run and the model too, got from the tracking store before the
+    answer begins; `archive.json` in it says what was left out, and why.
+    """
+    name, pieces = service().archive(digest, caller(), args.get("size"), args["artifacts"])
     response = Response(pieces, content_type="application/zip")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -72,9 +76,23 @@ def archive(args: dict[str, Any], digest: str) -> Response:
     return response
 
 
+@bp.post("/bundles/<string(maxlength=80):digest>/erasure")
+@bp.arguments(ErasureArgs)
+@bp.doc(security=SECURITY)
+@bp.response(200, ErasureSchema)
+@problems(bp, 400, 401, 403, 404, 409, 413, 422, 500, 503)
+@requires("admin")
+def erase(args: dict[str, str], digest: str) -> dict[str, Any]:
+    """Erase the record and all that was signed about it; a signed tombstone takes its place.
+
+    It cannot be undone. What was erased already answers with its tombstone.
+    """
+    return service().erase(digest, args["reason"], caller()).facts
+
+
 @bp.get("/bundles/<string(maxlength=80):digest>/materials/<string(maxlength=80):sha256>")
 @bp.doc(security=SECURITY, responses={"200": KEPT, "304": {"description": "Unchanged"}})
-@problems(bp, 400, 401, 403, 404, 500, 503)
+@problems(bp, 400, 401, 403, 404, 410, 500, 503)
 @requires("evidence:read")
 def material(digest: str, sha256: str) -> Response:
     """What the record names by digest and the service keeps: a metric's whole history."""

@@ -34,7 +34,7 @@ WAIT_LIMIT = 30
 @bp.doc(security=SECURITY)
 @bp.response(201, CaptureSchema, description="Captured: the evidence is there")
 @bp.alt_response(202, schema=CaptureSchema, description="Accepted: see Location for its state")
-@problems(bp, 400, 401, 403, 404, 413, 422, 500, 502, 503)
+@problems(bp, 400, 401, 403, 404, 410, 413, 422, 500, 502, 503)
 @requires("capture")
 def create(args: dict[str, Any], headers: dict[str, str]) -> Response:
     """Capture the evidence of a run or of a model version.

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
-from flask import Response, request
+from flask import Response, jsonify, request
 
 from mlflow_evidence_plugin.policy import Decision
 from mlflow_evidence_plugin.policy.decision import rfc3339
 from mlflow_evidence_plugin.service.evidence import STAGE as BY_STAGE
 
-from ..auth import SECURITY, caller, requires, service
+from ..auth import SECURITY, caller, environment_of, requires, service
 from ..contract import Blueprint, problems
 from ..errors import problem
 from ..negotiation import renderings
-from ..schemas import DecisionArgs, DecisionSchema
+from ..schemas import DecisionArgs, DecisionsArgs, DecisionSchema, DecisionsPage
 from .bundles import answer
 
 bp = Blueprint("models", __name__, description="Evidence and decisions of model versions")
@@ -30,7 +31,7 @@ STAGE = MODEL + "/stages/<string(maxlength=64):stage>"
 @bp.doc(security=SECURITY)
 @renderings(bp)
 @bp.alt_response(304, description="Unchanged", success=True)
-@problems(bp, 400, 401, 403, 404, 500, 503)
+@problems(bp, 400, 401, 403, 404, 410, 500, 503)
 @requires("evidence:read")
 def evidence(name: str, version: str) -> Response:
     """The newest evidence of a model version and of its source run."""
@@ -41,7 +42,7 @@ def evidence(name: str, version: str) -> Response:
 @bp.doc(security=SECURITY)
 @renderings(bp)
 @bp.alt_response(304, description="The same version, unchanged", success=True)
-@problems(bp, 400, 401, 403, 404, 500, 502, 503)
+@problems(bp, 400, 401, 403, 404, 410, 500, 502, 503)
 @requires("evidence:read")
 def evidence_by_alias(name: str, alias: str) -> Response:
     """Evidence of the version that holds an alias now; `resolved` says which, and when."""
@@ -52,7 +53,7 @@ def evidence_by_alias(name: str, alias: str) -> Response:
 @bp.doc(security=SECURITY)
 @renderings(bp)
 @bp.alt_response(304, description="The same version, unchanged", success=True)
-@problems(bp, 400, 401, 403, 404, 500, 502, 503)
+@problems(bp, 400, 401, 403, 404, 410, 500, 502, 503)
 @requires("evidence:read")
 def evidence_by_stage(name: str, stage: str) -> Response:
     """Evidence of the newest version in one of MLflow's legacy stages, as for an alias."""
@@ -64,12 +65,32 @@ def evidence_by_stage(name: str, stage: str) -> Response:
 @bp.doc(security=SECURITY)
 @bp.response(200, DecisionSchema)
 @problems(bp, 400, 401, 403, 404, 409, 422, 500, 503)
-@requires("evidence:read")
+@requires("evidence:read", verdicts=True)
 def decision(args: dict[str, Any], name: str, version: str) -> Response:
     """May this version be released? Every reason says how to mend it."""
     pinned = (args.get("digest"), args.get("policy"))
-    found = service().decide((name, version), args.get("environment"), caller(), pinned)
+    asked = ((name, version), environment_of(args.get("environment")), caller(), pinned)
+    found = service().decide(*asked, fresh=_insists())
     return _verdict(found, args["enforce"], rfc3339(service().now()))
+
+
+@bp.get(VERSION + "/decisions")
+@bp.arguments(DecisionsArgs, location="query")
+@bp.doc(security=SECURITY)
+@bp.response(200, DecisionsPage)
+@problems(bp, 400, 401, 403, 404, 422, 500, 503)
+@requires("evidence:read")
+def history(args: dict[str, Any], name: str, version: str) -> Response:
+    """The verdicts on a version, the newest first; a `Link` header leads to the next page."""
+    before = int(args["cursor"]) if "cursor" in args else None
+    asked = (args.get("environment"), before, args["limit"])
+    found, last = service().verdicts_on((name, version), asked, caller())
+    items = [one.answer(one.evaluated_at, _details(one)) for one in found]
+    response = jsonify({"items": items, "next": None if last is None else str(last)})
+    if last is not None:
+        query = urlencode({**args, "cursor": last})
+        response.headers["Link"] = f'<{request.path}?{query}>; rel="next"'
+    return response
 
 
 @bp.get(ALIAS + "/decision")
@@ -77,11 +98,12 @@ def decision(args: dict[str, Any], name: str, version: str) -> Response:
 @bp.doc(security=SECURITY)
 @bp.response(200, DecisionSchema)
 @problems(bp, 400, 401, 403, 404, 409, 422, 500, 503)
-@requires("evidence:read")
+@requires("evidence:read", verdicts=True)
 def decision_by_alias(args: dict[str, Any], name: str, alias: str) -> Response:
     """May the version that holds an alias now be released? No, if the store is away."""
     pinned = (args.get("digest"), args.get("policy"))
-    found, at = service().decide_alias((name, alias), args.get("environment"), caller(), pinned)
+    asked = ((name, alias), environment_of(args.get("environment")), caller(), pinned)
+    found, at = service().decide_alias(*asked, fresh=_insists())
     return _verdict(found, args["enforce"], at)
 
 
@@ -90,18 +112,26 @@ def decision_by_alias(args: dict[str, Any], name: str, alias: str) -> Response:
 @bp.doc(security=SECURITY)
 @bp.response(200, DecisionSchema)
 @problems(bp, 400, 401, 403, 404, 409, 422, 500, 503)
-@requires("evidence:read")
+@requires("evidence:read", verdicts=True)
 def decision_by_stage(args: dict[str, Any], name: str, stage: str) -> Response:
     """May the newest version in a legacy stage be released? No, if the store is away."""
     pinned = (args.get("digest"), args.get("policy"))
-    asked = ((name, stage), args.get("environment"), caller(), pinned)
-    found, at = service().decide_alias(*asked, kind=BY_STAGE)
+    asked = ((name, stage), environment_of(args.get("environment")), caller(), pinned)
+    found, at = service().decide_alias(*asked, kind=BY_STAGE, fresh=_insists())
     return _verdict(found, args["enforce"], at)
 
 
+def _details(found: Decision) -> str | None:
+    return f"{request.scheme}://{request.host}/v1/bundles/{found.record}" if found.record else None
+
+
+def _insists() -> bool:
+    """Whether the caller wants everything looked at anew: `Cache-Control: no-cache`."""
+    return bool(request.cache_control.no_cache)
+
+
 def _verdict(found: Decision, enforce: bool, resolved_at: str) -> Response:
-    details = f"{request.host_url}v1/bundles/{found.record}" if found.record else None
-    document = found.answer(resolved_at, details)
+    document = found.answer(resolved_at, _details(found))
     if enforce and not found.allowed:
         first = found.reasons[0]
         return problem(409, "denied", first["found"], first["mend"], document=document)

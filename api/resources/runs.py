@@ -21,7 +21,7 @@ bp = Blueprint("runs", __name__, description="Evidence of runs")
 @bp.doc(security=SECURITY)
 @renderings(bp)
 @bp.alt_response(304, description="Unchanged", success=True)
-@problems(bp, 400, 401, 403, 404, 500, 503)
+@problems(bp, 400, 401, 403, 404, 410, 500, 503)
 @requires("evidence:read")
 def evidence(run_id: str) -> Response:
     """The newest evidence of a run, also after the run was deleted."""

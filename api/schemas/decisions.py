@@ -27,6 +27,15 @@ class ReasonSchema(Schema):
     mend = fields.String(required=True)
 
 
+class WaivedSchema(ReasonSchema):
+    """A failure that somebody answers for: who, why, and until when."""
+
+    by = fields.String(required=True)
+    reason = fields.String(required=True)
+    expires_at = fields.String(required=True)
+    waiver = names.digest(required=True)
+
+
 class DecisionSchema(Schema):
     """A verdict, flat, with the words that each consumer looks for."""
 
@@ -48,3 +57,4 @@ class DecisionSchema(Schema):
     expires_at = fields.String(required=True)
     baselines = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
     details_url = fields.String(required=True, allow_none=True)
+    waived = fields.List(fields.Nested(WaivedSchema), required=True)

@@ -41,6 +41,10 @@ class ChainSchema(Schema):
     """Every statement that was ever signed about a subject, by its leaf, in order."""
 
     checkpoint = fields.String(required=True)
+    count = fields.String(
+        required=True,
+        metadata={"description": "a signed note: how many leaves are about the subject"},
+    )
     leaves = fields.List(fields.Nested(PlacedSchema), required=True)
 
 
@@ -49,6 +53,19 @@ class HeadArgs(Schema):
 
     size = fields.Integer(
         validate=SIZE, metadata={"description": "the log's size at the time; the default is now"}
+    )
+
+
+class ArchiveArgs(HeadArgs):
+    """Under which head, and with how many bytes of files."""
+
+    artifacts = fields.Integer(
+        load_default=0,
+        validate=SIZE,
+        metadata={
+            "description": "bytes of the files that the record names, the smallest first; "
+            "EVIDENCE_SERVICE_SCRATCH_BYTES at the most"
+        },
     )
 
 
@@ -82,4 +99,8 @@ class TrustSchema(Schema):
 
     schema = fields.String(required=True)
     ledger = fields.String(allow_none=True, required=True)
+    counts_from = fields.Integer(
+        required=True,
+        metadata={"description": "under larger heads the leaves about a subject are counted"},
+    )
     keys = fields.List(fields.Nested(KeySchema), required=True)

@@ -2,6 +2,8 @@
 
 from marshmallow import Schema, fields
 
+from .erasures import ErasureSchema
+
 
 class ProblemSchema(Schema):
     """What went wrong, and how to mend it. `code` is stable."""
@@ -19,4 +21,7 @@ class ProblemSchema(Schema):
     mend = fields.String()
     request_id = fields.String(metadata={"description": "what the service's log calls it"})
     capture = fields.String(metadata={"description": "the capture that ended so"})
+    tombstone = fields.Nested(
+        ErasureSchema, metadata={"description": "what is said of the evidence that was erased"}
+    )
     document = fields.Dict(metadata={"description": "the decision, where a gate was enforced"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from ..client import EvidenceClient
@@ -14,6 +14,7 @@ from ..render.formats import renderer
 from .output import progress
 
 Subject = Mapping[str, str]
+Document = dict[str, Any]
 
 PATIENCE = 600.0
 """Seconds that a capture in the service is waited for."""
@@ -32,8 +33,35 @@ class Backend(Protocol):
     def decide(self, subject: Subject, environment: str | None) -> dict[str, Any]:
         """The decision on a model version."""
 
-    def archive(self, subject: Subject, size: int | None) -> Iterator[bytes]:
-        """The archive of a subject, under the head of the log with `size` leaves, or the newest."""
+    def archive(self, subject: Subject, size: int | None, artifacts: int) -> Iterator[bytes]:
+        """The archive of a subject, under the head of the log with `size` leaves, or the newest.
+
+        With at most `artifacts` bytes of its files.
+        """
+
+    def erase(self, digest: str, reason: str) -> Document:
+        """Erase a record, and what its tombstone says."""
+
+    def explain(self, policy: bytes, asked: Mapping[str, str]) -> Document:
+        """A page of what a policy would have blocked."""
+
+    def drift(self, subject: Subject, contents: bool) -> Document:
+        """What changed since the newest evidence of a subject was signed."""
+
+    def ticket(self, key: str) -> Document:
+        """All that belongs to a change ticket."""
+
+    def archive_of(self, digest: str) -> Iterator[bytes]:
+        """The archive of the subject of a record, without files."""
+
+    def compare(self, named: Sequence[str], directions: Mapping[str, Sequence[str]]) -> Document:
+        """What differs between the first and each other; metrics by which way is better."""
+
+    def history(self, experiment: str, asked: Mapping[str, Any]) -> Document:
+        """A metric over the runs of an experiment."""
+
+    def plot(self, experiment: str, asked: Mapping[str, Any], media_type: str) -> bytes:
+        """The same as a picture."""
 
 
 def backend(url: str | None, tracking_uri: str | None) -> Backend:
@@ -90,10 +118,44 @@ class Remote:
         """The decision on a model version."""
         return self._client.decide(dict(subject), environment)
 
-    def archive(self, subject: Subject, size: int | None) -> Iterator[bytes]:
+    def archive(self, subject: Subject, size: int | None, artifacts: int) -> Iterator[bytes]:
         """The archive of a subject, piece by piece."""
         digest = json.loads(self._client.evidence(dict(subject)))["digest"]
-        return self._client.archive(digest, size)
+        return self._client.archive(digest, size, artifacts)
+
+    def drift(self, subject: Subject, contents: bool) -> Document:
+        """What changed since the newest evidence of a subject was signed."""
+        digest = json.loads(self._client.evidence(dict(subject)))["digest"]
+        return self._client.drift(digest, contents)
+
+    def ticket(self, key: str) -> Document:
+        """All that belongs to a change ticket."""
+        return self._client.ticket(key)
+
+    def archive_of(self, digest: str) -> Iterator[bytes]:
+        """The archive of the subject of a record, without files."""
+        return self._client.archive(digest)
+
+    def erase(self, digest: str, reason: str) -> Document:
+        """Erase a record, and what its tombstone says."""
+        return self._client.erase(digest, reason)
+
+    def explain(self, policy: bytes, asked: Mapping[str, str]) -> Document:
+        """A page of what a policy would have blocked."""
+        return self._client.explain(policy, **asked)
+
+    def compare(self, named: Sequence[str], directions: Mapping[str, Sequence[str]]) -> Document:
+        """What differs between the first and each other."""
+        return self._client.compare(named, **{k: ",".join(v) for k, v in directions.items() if v})
+
+    def history(self, experiment: str, asked: Mapping[str, Any]) -> Document:
+        """A metric over the runs of an experiment."""
+        found: Document = json.loads(self._client.history(experiment, **asked))
+        return found
+
+    def plot(self, experiment: str, asked: Mapping[str, Any], media_type: str) -> bytes:
+        """The same as a picture."""
+        return self._client.history(experiment, media_type, **asked)
 
 
 class Local:
@@ -151,10 +213,66 @@ class Local:
             return self._evidence.of_version(model, subject["version"], self._me), None
         return self._evidence.of_alias(model, subject["alias"], self._me)
 
-    def archive(self, subject: Subject, size: int | None) -> Iterator[bytes]:
+    def archive(self, subject: Subject, size: int | None, artifacts: int) -> Iterator[bytes]:
         """The archive of a subject, piece by piece."""
         bundle, _ = self._newest(subject)
-        return self._evidence.archive(bundle.digest, self._me, size)[1]
+        return self._evidence.archive(bundle.digest, self._me, size, artifacts)[1]
+
+    def drift(self, subject: Subject, contents: bool) -> Document:
+        """What changed since the newest evidence of a subject was signed."""
+        bundle, _ = self._newest(subject)
+        return self._evidence.drifting.of(bundle.record(), self._me, contents)
+
+    def ticket(self, key: str) -> Document:
+        """All that belongs to a change ticket."""
+        items: list[Document] = []
+        cursor = None
+        while True:
+            page = self._evidence.change.page(key, self._me, cursor, 200)
+            items += page["items"]
+            cursor = page["next"]
+            if cursor is None:
+                return {"ticket": key, "items": items}
+
+    def archive_of(self, digest: str) -> Iterator[bytes]:
+        """The archive of the subject of a record, without files."""
+        return self._evidence.archive(digest, self._me)[1]
+
+    def erase(self, digest: str, reason: str) -> Document:
+        """Erase a record, and what its tombstone says."""
+        return self._evidence.erase(digest, reason, self._me).facts
+
+    def explain(self, policy: bytes, asked: Mapping[str, str]) -> Document:
+        """A page of what a policy would have blocked."""
+        from ..service.explaining import Asked, DryRun
+
+        evidence = Asked(asked.get("model"), asked.get("since"))
+        question = DryRun(asked.get("environment"), evidence, asked.get("cursor"))
+        return self._evidence.explain(policy, question, self._me)
+
+    def compare(self, named: Sequence[str], directions: Mapping[str, Sequence[str]]) -> Document:
+        """What differs between the first and each other."""
+        from ..service.comparing import directions as by_metric
+
+        which = by_metric(directions.get("higher", ()), directions.get("lower", ()))
+        return self._evidence.compare(named, self._me, which)
+
+    def history(self, experiment: str, asked: Mapping[str, Any]) -> Document:
+        """A metric over the runs of an experiment."""
+        from ..record.regressions import Question
+        from ..service.comparing import tolerance
+
+        told = dict(asked)
+        limit = told.pop("limit")
+        number, share = tolerance(told.pop("tolerance"))
+        question = Question(**told, tolerance=number, relative=share)
+        return self._evidence.history(experiment, question, self._me, limit)
+
+    def plot(self, experiment: str, asked: Mapping[str, Any], media_type: str) -> bytes:
+        """The same as a picture."""
+        from ..render.plots import plot
+
+        return plot(self.history(experiment, asked), media_type)
 
     def decide(self, subject: Subject, environment: str | None) -> dict[str, Any]:
         """The decision on a model version."""

@@ -123,15 +123,21 @@ def main() -> None:
 
 def add_commands() -> None:
     """The groups that live in files of their own; none of them imports mlflow before it runs."""
+    from .approving import approvals, approve, revoke, waive
+    from .comparing import compare, history
     from .completion import completion
     from .doctor import doctor
+    from .drift import drift
+    from .erase import erase
     from .inventory import inventory
     from .ledger import ledger
     from .model import model
     from .operate import db, key
+    from .policy import policy
     from .run import run
     from .stamp import stamp
     from .store import store
+    from .ticket import ticket
     from .token import token
     from .verifying import archive, verify
 
@@ -144,6 +150,16 @@ def add_commands() -> None:
         store,
         stamp,
         inventory,
+        drift,
+        ticket,
+        erase,
+        approve,
+        approvals,
+        revoke,
+        waive,
+        compare,
+        history,
+        policy,
         ledger,
         token,
         db,

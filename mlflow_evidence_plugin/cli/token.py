@@ -25,12 +25,16 @@ def token() -> None:
 @click.option(
     "--experiment", "experiments", multiple=True, help="Glob of experiments it may see. Repeatable."
 )
+@click.option("--role", "roles", multiple=True, help="In which it may approve. Repeatable.")
+@click.option("--environment", help="It may then only ask for verdicts in this environment.")
 @click.option("--days", type=click.IntRange(1, 3650), default=90, show_default=True)
 def create(
     principal: str,
     scopes: tuple[str, ...],
     models: tuple[str, ...],
     experiments: tuple[str, ...],
+    roles: tuple[str, ...],
+    environment: str | None,
     days: int,
 ) -> None:
     """Make a token and print it, this once.
@@ -44,7 +48,8 @@ def create(
             "give --experiment ('*' for all): evidence of a model version holds its source run's, "
             "so that without the run's experiment a token sees no model either"
         )
-    click.echo(tokens.create(principal, scopes, experiments, models, _rfc3339(now), until))
+    who = (principal, scopes, experiments, models)
+    click.echo(tokens.create(*who, _rfc3339(now), until, roles, environment))
 
 
 @token.command("list")
@@ -52,7 +57,10 @@ def create(
 def list_tokens(out: Output) -> None:
     """Every token, without its secret."""
     tokens, _ = _tokens()
-    names = ("id", "principal", "scopes", "models", "experiments", "expires_at", "revoked_at")
+    names = (
+        *("id", "principal", "scopes", "roles", "environment", "models", "experiments"),
+        *("expires_at", "revoked_at"),
+    )
     out.show(tokens.list(), lambda found: [[cell(one[n]) for n in names] for one in found], names)
 
 

@@ -29,12 +29,20 @@ FILES = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option(
     "--size", type=click.IntRange(0), help="Of the log, at a head that you keep: see `ledger`."
 )
+@click.option(
+    "--artifacts",
+    type=click.IntRange(0),
+    default=0,
+    metavar="BYTES",
+    help="So many bytes of the files that the record names go with it, the smallest first.",
+)
 @output_options
 @place_options
 def archive(
     subject: dict[str, str],
     save: Path,
     size: int | None,
+    artifacts: int,
     out: Output,
     url: str | None,
     tracking_uri: str | None,
@@ -42,7 +50,7 @@ def archive(
     """Save all that was ever signed about SUBJECT as one file, which `verify` takes."""
     from .backend import backend
 
-    pieces = backend(url, tracking_uri).archive(subject, size)
+    pieces = backend(url, tracking_uri).archive(subject, size, artifacts)
     found, written = hashlib.sha256(), 0
     with whole(save) as file:
         for piece in pieces:

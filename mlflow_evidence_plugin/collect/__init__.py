@@ -3,6 +3,8 @@
 from .artifacts import Unreadable
 from .backlog import Backlog, Bare, Place
 from .catalogue import Catalogue, StoredFile
+from .census import Census, Listed
+from .fetching import Fetching, Wanted
 from .locations import Roots
 from .store import MlflowStore, RegisteredVersion
 from .writing import Writer
@@ -11,11 +13,15 @@ __all__ = [
     "Backlog",
     "Bare",
     "Catalogue",
+    "Census",
+    "Fetching",
+    "Listed",
     "MlflowStore",
     "Place",
     "RegisteredVersion",
     "Roots",
     "StoredFile",
     "Unreadable",
+    "Wanted",
     "Writer",
 ]

@@ -51,15 +51,19 @@ class Scratch:
         self._changed = threading.Condition()
 
     @contextmanager
-    def room(self, size: int) -> Iterator[Path]:
-        """A folder in which `size` bytes may be written; waits for others to finish."""
+    def room(self, size: int, patience: float | None = None) -> Iterator[Path]:
+        """A folder in which `size` bytes may be written; waits for others to finish.
+
+        With `patience` only so many seconds: then it is Unreadable, with the code `scratch-full`.
+        """
         if size > self.budget:
             raise Unreadable(
                 "larger-than-scratch",
                 f"{size} bytes; raise EVIDENCE_SERVICE_SCRATCH_BYTES ({self.budget}) to hash it",
             )
         with self._changed:
-            self._changed.wait_for(lambda: self._free >= size)
+            if not self._changed.wait_for(lambda: self._free >= size, patience):
+                raise Unreadable("scratch-full", f"others hold what is free of {self.budget} bytes")
             self._free -= size
         try:
             with TemporaryDirectory(prefix="evidence-") as folder:
@@ -85,10 +89,15 @@ class FileBytes:
     roots: Roots
     scratch: Scratch
 
-    def chunks(self, repo: Any, location: str, info: Any) -> Iterator[bytes]:
-        """The bytes of one listed file; Unreadable unless they are as many as were listed."""
-        size, listed = 0, _listed_size(info)
-        for chunk in self._opened(repo, location, info):
+    def chunks(
+        self, repo: Any, location: str, info: Any, target: Path | None = None
+    ) -> Iterator[bytes]:
+        """The bytes of one listed file; Unreadable unless they are as many as were listed.
+
+        They are in `target` afterwards, where one is given, in room that the caller has.
+        """
+        size, listed = 0, listed_size(info)
+        for chunk in self._opened(repo, location, info, target):
             yield chunk
             size += len(chunk)
             if listed is not None and size > listed:
@@ -96,15 +105,15 @@ class FileBytes:
         if listed is not None and size != listed:
             raise Unreadable("changed", f"listed with {listed} bytes, read {size}")
 
-    def _opened(self, repo: Any, location: str, info: Any) -> Iterator[bytes]:
+    def _opened(self, repo: Any, location: str, info: Any, target: Path | None) -> Iterator[bytes]:
         if ".." in info.path.split("/") or info.path.startswith("/"):
             raise Unreadable("unsafe-path", "the name leads out of the artifact root")
         folder = local_path(location)
         if folder is not None:
-            return self._in_place(folder / info.path)
+            return _written(self._in_place(folder / info.path), target)
         if _streams(repo):
-            return _over_http(repo, info.path)
-        return self._by_download(repo, info)
+            return _written(_over_http(repo, info.path), target)
+        return _downloaded(repo, info, target) if target else self._by_download(repo, info)
 
     def _in_place(self, path: Path) -> Iterator[bytes]:
         if not self.roots.allow(path.as_uri()):
@@ -118,14 +127,10 @@ class FileBytes:
                 yield chunk
 
     def _by_download(self, repo: Any, info: Any) -> Iterator[bytes]:
-        listed = _listed_size(info)
+        listed = listed_size(info)
         with self.scratch.room(self.scratch.budget if listed is None else listed) as folder:
             # A name of our own: what the store calls the file never becomes a local path.
-            target = folder / "download"
-            repo._download_file(info.path, str(target))
-            with target.open("rb", buffering=0) as file:
-                while chunk := file.read(CHUNK):
-                    yield chunk
+            yield from _downloaded(repo, info, folder / "download")
 
 
 @dataclass(frozen=True)
@@ -152,18 +157,19 @@ class FileReader:
             listed = sorted(walked, key=lambda info: str(info.path))
         except Exception as error:
             return [], [Gap(place, "not-listed", f"listing failed: {type(error).__name__}")]
-        for artifact, told in self.pool.map(lambda i: self._one(repo, location, i, place), listed):
+        for artifact, told in self.pool.map(lambda i: self.one(repo, location, i, place), listed):
             found.extend(artifact)
             notes.extend(told)
         return found, notes
 
-    def _one(
-        self, repo: Any, location: str, info: Any, place: str
+    def one(
+        self, repo: Any, location: str, info: Any, place: str, target: Path | None = None
     ) -> tuple[list[Artifact], list[Secret | Gap]]:
+        """One listed file, or nothing and why not; its bytes are in `target`, if one is given."""
         where = f"{place}/{info.path}"
         digest, size, observer = hashlib.sha256(), 0, self.observe(where)
         try:
-            for chunk in FileBytes(self.roots, self.scratch).chunks(repo, location, info):
+            for chunk in FileBytes(self.roots, self.scratch).chunks(repo, location, info, target):
                 digest.update(chunk)
                 observer.update(chunk)
                 size += len(chunk)
@@ -174,6 +180,21 @@ class FileReader:
             reason = f"listed, but could not be read: {type(error).__name__}"
             return [], [Gap(where, "unreadable", reason)]
         return [Artifact(info.path, size, digest.hexdigest())], list(observer.finish())
+
+
+@dataclass(frozen=True)
+class SizeReader(FileReader):
+    """Lists files with their sizes, and reads none: their digests are empty."""
+
+    def one(
+        self, repo: Any, location: str, info: Any, place: str, target: Path | None = None
+    ) -> tuple[list[Artifact], list[Secret | Gap]]:
+        """The file as it is listed; a gap where the store tells no size."""
+        size = listed_size(info)
+        if size is None:
+            why = "the store lists it without its size"
+            return [], [Gap(f"{place}/{info.path}", "size-unknown", why)]
+        return [Artifact(info.path, size, "")], []
 
 
 def walk(
@@ -201,10 +222,31 @@ def walk(
                 notes.append(Gap(f"{place}/{info.path}", "not-listed", reason))
 
 
-def _listed_size(info: Any) -> int | None:
+def listed_size(info: Any) -> int | None:
+    """The size that a store lists a file with, in bytes; None where it tells none."""
     # Azure ML lists every file with -1 bytes.
     unknown = info.file_size is None or int(info.file_size) < 0
     return None if unknown else int(info.file_size)
+
+
+def _written(chunks: Iterator[bytes], target: Path | None) -> Iterator[bytes]:
+    if target is None:
+        yield from chunks
+        return
+    with target.open("wb", buffering=0) as file:
+        for chunk in chunks:
+            try:
+                file.write(chunk)
+            except OSError as error:
+                raise Unreadable("no-scratch", f"it cannot be kept: {error.strerror}") from error
+            yield chunk
+
+
+def _downloaded(repo: Any, info: Any, target: Path) -> Iterator[bytes]:
+    repo._download_file(info.path, str(target))
+    with target.open("rb", buffering=0) as file:
+        while chunk := file.read(CHUNK):
+            yield chunk
 
 
 def _streams(repo: Any) -> bool:

@@ -25,12 +25,15 @@ class RunReader:
     files: FileReader
     repository: Callable[[str], Any]
     gaps: list[Gap] = field(default_factory=list)
+    histories: bool = True
+    """Each costs a request; without them a metric has its latest value alone."""
 
     def read(self, run: Any) -> RunSnapshot:
         """The snapshot of an `mlflow.entities.Run`."""
         run_id = run.info.run_id
         experiment = self._begin(self._experiment, run)
-        series = {key: self._begin(self._series, run_id, key) for key in sorted(run.data.metrics)}
+        keys = sorted(run.data.metrics) if self.histories else ()
+        series = {key: self._begin(self._series, run_id, key) for key in keys}
         children = self._begin(self._children, run)
         models = self._begin(self._logged_models, run)
         versions = self._begin(self._versions, run_id)

@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import NotFound
 from ..snapshot import RunSnapshot, VersionSnapshot
 from . import azure
-from .artifacts import FileReader, Observe, Progress, Scratch
+from .artifacts import FileReader, Observe, Progress, Scratch, SizeReader
 from .asking import MALFORMED, asked, code_of
 from .locations import Roots
 from .runs import RunReader
@@ -46,7 +46,7 @@ class MlflowStore:
         self.registry_uri = registry_uri or None
         self.roots = roots
         self.readers = readers
-        self._scratch = Scratch(scratch_bytes)
+        self.scratch = Scratch(scratch_bytes)
 
     @cached_property
     def client(self) -> Any:
@@ -134,20 +134,32 @@ class MlflowStore:
             held = {name: self.client.get_registered_model(name).aliases or {} for name in names}
             return [_registered(one, held[one.name]) for one in found]
 
-    def run(self, run_id: str, observe: Observe, progress: Progress) -> RunSnapshot:
-        """Everything about one run. What cannot be read is a gap; an unknown run is NotFound."""
+    def run(
+        self, run_id: str, observe: Observe, progress: Progress, contents: bool = True
+    ) -> RunSnapshot:
+        """Everything about one run. What cannot be read is a gap; an unknown run is NotFound.
+
+        Without `contents` files have sizes and no digests, and metrics no history: it is quick.
+        """
         with ThreadPoolExecutor(self.readers, "collect") as pool:
-            files = FileReader(self.roots, observe, self._scratch, pool, progress)
+            reader = FileReader if contents else SizeReader
+            files = reader(self.roots, observe, self.scratch, pool, progress)
             with asked(f"run {run_id}"):
                 found = self.client.get_run(run_id)
                 if found.info.run_id != run_id:
                     raise ValueError("another run was answered")
-            return RunReader(self.client, pool, files, self.repository).read(found)
+            reading = RunReader(self.client, pool, files, self.repository, histories=contents)
+            return reading.read(found)
 
     def version(
-        self, name: str, version: str, observe: Observe, progress: Progress
+        self,
+        name: str,
+        version: str,
+        observe: Observe,
+        progress: Progress,
+        contents: bool = True,
     ) -> VersionSnapshot:
-        """Everything about one model version and its source run."""
+        """Everything about one model version and its source run; `contents` as for a run."""
         with asked(f"version {version} of model {name}"):
             found = self.client.get_model_version(name, version)
             if found.name != name or not found.version:
@@ -155,11 +167,12 @@ class MlflowStore:
         run = None
         if found.run_id:
             try:
-                run = self.run(found.run_id, observe, progress)
+                run = self.run(found.run_id, observe, progress, contents)
             except NotFound:
                 run = None  # said as a gap below: the version outlived its run
         with ThreadPoolExecutor(self.readers, "collect") as pool:
-            files = FileReader(self.roots, observe, self._scratch, pool, progress)
+            reader = FileReader if contents else SizeReader
+            files = reader(self.roots, observe, self.scratch, pool, progress)
             return read_version(self.client, files, self.repository, found, run)
 
     def repository(self, uri: str) -> Any:

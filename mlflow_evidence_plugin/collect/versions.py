@@ -27,7 +27,7 @@ def read_version(
     notes: list[Secret | Gap] = []
     artifacts: tuple[Any, ...] = ()
     try:
-        location = _location(client, found)
+        location = location_of(client, found)
     except Exception as error:
         reason = f"the model's location is unknown: {type(error).__name__}"
         gaps.append(Gap("model_files", "not-found", reason))
@@ -62,7 +62,8 @@ def versions_of_run(client: Any, run_id: str) -> list[Any]:
             return found
 
 
-def _location(client: Any, found: Any) -> str:
+def location_of(client: Any, found: Any) -> str:
+    """Where the files of an `mlflow.entities.model_registry.ModelVersion` are."""
     location = str(client.get_model_version_download_uri(found.name, found.version))
     if location.startswith("models:/m-"):
         return str(client.get_logged_model(location.removeprefix("models:/")).artifact_location)

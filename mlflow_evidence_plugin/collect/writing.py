@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from ..context.afterwards import stamped
-from ..errors import Conflict, EvidenceError, StoreRefused
+from ..errors import Conflict, EvidenceError, NotFound, StoreRefused
+from ..record.facts import moment
 from .asking import MALFORMED, MISSING, REFUSED, asked, code_of, told
 from .backlog import Backlog
 from .store import MlflowStore
@@ -50,6 +51,27 @@ class Writer:
             if run.info.run_id != run_id:
                 raise ValueError("another run was answered")
         return dict(run.data.tags)
+
+    def link(self, subject: tuple[str, str], created: str | None, links: Mapping[str, str]) -> int:
+        """Set tags of a model version where they are not so yet: how many. NotFound.
+
+        `created` is when the version was made that is meant: another of the same number is left
+        alone. StoreRefused when the store takes no such tags.
+        """
+        name, version = subject
+        client, what = self.store.client, f"version {version} of model {name}"
+        with asked(what):
+            found = client.get_model_version(name, version)
+            if found.name != name or str(found.version) != version:
+                raise ValueError("another version was answered")
+        if found.creation_timestamp and created != moment(found.creation_timestamp):
+            raise NotFound(f"{what} was deleted and made again", "capture it: it is another one")
+        have = found.tags or {}
+        new = {tag: value for tag, value in links.items() if have.get(tag) != value}
+        with _written(f"the tags of {what}"):
+            for tag, value in new.items():
+                client.set_model_version_tag(name, version, tag, value)
+        return len(new)
 
     def log_text(self, run_id: str, text: str, path: str) -> None:
         """Log a text artifact; StoreRefused when the store takes it not."""

@@ -84,6 +84,11 @@ class Needs:
     targets: tuple[str, ...] = ()
     captured_at: bool = False
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether rules look at what may change without anything being said about the subject."""
+        return bool(self.baselines or self.targets or self.earlier)
+
 
 Beside = Mapping[str, Any]
 """What was looked up beside record and baselines, as JSON: a verdict can be derived again."""

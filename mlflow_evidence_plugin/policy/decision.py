@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
+from ..approval import Waiver
 from ..errors import BadPolicy
 from ..record import Record, Subject, canonical, digest_of
-from .case import Case
-from .model import Environment, Policy
+from .case import Beside, Case, Needs
+from .model import Environment, Policy, RuleSpec
 from .rules import RULES
 
 Reason = dict[str, str]
@@ -34,13 +36,18 @@ ANSWER = (
     "expires_at",
     "details_url",
     "baselines",
+    "waived",
 )
 """The members of an answer. Some consumers match on its text: never reorder, only add."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """A verdict. `record` and `release` are None where there is no evidence to judge."""
+    """A verdict. `record` and `release` are None where there is no evidence to judge.
+
+    `waived` are failures that somebody answers for: each a reason, and by whom, why and how long.
+    `beside` is what was looked up beside record and baselines; None where nothing was.
+    """
 
     subject: Subject
     environment: str
@@ -53,6 +60,8 @@ class Decision:
     record: str | None = None
     release: str | None = None
     baselines: tuple[tuple[str, str], ...] = ()
+    waived: tuple[Reason, ...] = ()
+    beside: Beside | None = None
 
     @property
     def allowed(self) -> bool:
@@ -61,7 +70,8 @@ class Decision:
 
     def document(self) -> dict[str, Any]:
         """The verdict as it is kept: what its digest is made of."""
-        return {
+        more = {"waived": list(self.waived), "beside": self.beside}
+        return (more if self.beside is not None else {}) | {
             "allowed": self.allowed,
             "status": self.status,
             "result": "succeeded" if self.allowed else "failed",
@@ -85,39 +95,63 @@ class Decision:
         `resolved_at` is when the subject was looked up; `details_url` leads to the evidence.
         """
         known = self.document() | {"resolved_at": resolved_at, "details_url": details_url}
-        known["decision"] = self.digest
+        known |= {"decision": self.digest, "waived": list(self.waived)}
         return {key: known[key] for key in ANSWER}
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Names the verdict: the digest of its canonical document."""
         return digest_of(canonical(self.document()))
 
 
 def evaluate(policy: Policy, environment: Environment, case: Case, now: datetime) -> Decision:
-    """Judge a case by every rule of the environment; each rule that fails is a reason."""
+    """Judge a case by every rule of the environment; each rule that fails is a reason.
+
+    A verdict holds no longer than what it rests on: an approval, a waiver, the way back.
+    """
     if not environment.rules:
         raise BadPolicy(f"environment {environment.name} has no rules: nothing was asked")
-    reasons: list[Reason] = []
-    warnings: list[Reason] = []
+    at = rfc3339(now)
+    case = replace(case, at=at)
+    found: dict[str, list[Reason]] = {"reasons": [], "warnings": [], "waived": []}
+    used: list[Waiver] = []
+    ends = [rfc3339(now + timedelta(hours=environment.valid_hours))]
     for spec in environment.rules:
         outcome = RULES[spec.name](case, spec.options)
-        if not outcome.passed:
-            reason = {"code": spec.name, "found": outcome.found, "asked": outcome.asked}
-            (reasons if spec.blocks else warnings).append(reason | {"mend": outcome.mend})
+        if outcome.passed:
+            ends += [outcome.until] if outcome.until else []
+            continue
+        reason = {"code": spec.name, "found": outcome.found, "asked": outcome.asked}
+        reason["mend"] = outcome.mend
+        waiver = waiver_of(spec, environment, case) if spec.blocks else None
+        if waiver is not None:
+            used.append(waiver)
+            found["waived"].append(reason | _answering(waiver))
+        else:
+            found["reasons" if spec.blocks else "warnings"].append(reason)
     return Decision(
         case.record.subject,
         environment.name,
-        "failed" if reasons else "passed",
-        tuple(reasons),
-        tuple(warnings),
+        "failed" if found["reasons"] else "passed",
+        tuple(found["reasons"]),
+        tuple(found["warnings"]),
         policy.digest,
-        rfc3339(now),
-        rfc3339(now + timedelta(hours=environment.valid_hours)),
+        at,
+        min(ends + [one.expires_at for one in used]),
         case.record.digest,
         case.record.release,
         _digests(case),
+        tuple(found["waived"]),
+        beside_of(case, environment.needs, used),
     )
+
+
+def waiver_of(spec: RuleSpec, environment: Environment, case: Case) -> Waiver | None:
+    """The newest waiver of a rule, if it holds when the case is judged."""
+    about = (spec.label, environment.name, case.record.release)
+    known = [one for one in case.waivers if (one.rule, one.environment, one.release) == about]
+    newest = max(known, key=lambda one: (one.at, one.statement), default=None)
+    return newest if newest is not None and newest.at <= case.at < newest.expires_at else None
 
 
 def denial(
@@ -152,12 +186,37 @@ def read_decision(document: Mapping[str, Any], subject: Subject) -> Decision:
         document["record"],
         document["release"],
         tuple(sorted(document["baselines"].items())),
+        tuple(document.get("waived", ())),
+        document.get("beside"),
     )
+
+
+def beside_of(case: Case, needs: Needs, used: Sequence[Waiver] = ()) -> Beside | None:
+    """What the rules were shown beside record and baselines, and the waivers that counted."""
+    told: dict[str, Any] = {}
+    if needs.approvals:
+        told["approvals"] = [one.statement for one in case.approvals]
+    if needs.attestations:
+        told["attestations"] = [dict(vars(one)) for one in case.attestations]
+    if needs.earlier:
+        told["earlier"] = [one.digest for one in case.earlier]
+    if needs.targets:
+        told["targets"] = {key: dict(vars(one)) for key, one in sorted(case.targets.items())}
+    if needs.captured_at:
+        told["captured_at"] = case.captured_at
+    if used:
+        told["waivers"] = sorted({one.statement for one in used})
+    return told or None
 
 
 def rfc3339(at: datetime) -> str:
     """UTC with milliseconds and `Z`."""
     return at.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def _answering(waiver: Waiver) -> Reason:
+    said = {"by": waiver.by, "reason": waiver.reason, "expires_at": waiver.expires_at}
+    return said | {"waiver": waiver.statement}
 
 
 def _digests(case: Case) -> tuple[tuple[str, str], ...]:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
@@ -14,8 +14,19 @@ import yaml
 
 from ..errors import BadPolicy, BadRecord, NotFound
 from ..record import canonical, digest_of
+from . import cel, patterns
+from .case import PREVIOUS, Needs
 
 SIZE_LIMIT = 256 * 1024
+
+
+TREND_RUNS = 5
+"""Earlier runs that a trend looks at, if the policy does not say."""
+
+
+def key_of(named: Any) -> str:
+    """The key in a case of `previous`, `{alias: …}` or `{digest: …}`."""
+    return PREVIOUS if named == "previous" else str(named.get("alias") or named.get("digest"))
 
 
 @dataclass(frozen=True)
@@ -25,6 +36,27 @@ class RuleSpec:
     name: str
     options: Mapping[str, Any]
     blocks: bool
+
+    @property
+    def label(self) -> str:
+        """The rule with its options, canonical: what statements and waivers name it by."""
+        options = canonical(dict(self.options)).decode() if self.options else ""
+        return f"{self.name} {options}".strip()
+
+    @property
+    def needs(self) -> Needs:
+        """What must be looked up before this rule can look."""
+        baselines = (key_of(self.options["baseline"]),) if "baseline" in self.options else ()
+        return Needs(
+            baselines=baselines,
+            approvals=self.name == "approvals",
+            attestations=self.name == "attested",
+            earlier=self.options.get("runs", TREND_RUNS) if self.name == "trend" else 0,
+            targets=(key_of(self.options.get("target", "previous")),)
+            if self.name == "rollback-target"
+            else (),
+            captured_at=self.name == "fresh" and "max_age_hours" in self.options,
+        )
 
 
 @dataclass(frozen=True)
@@ -38,8 +70,21 @@ class Environment:
     @property
     def baseline_aliases(self) -> tuple[str, ...]:
         """Aliases whose holders the rules compare with."""
-        named = {r.options["baseline"]["alias"] for r in self.rules if "baseline" in r.options}
-        return tuple(sorted(named))
+        keys = self.needs.baselines
+        return tuple(key for key in keys if key != PREVIOUS and not key.startswith("sha256:"))
+
+    @cached_property
+    def needs(self) -> Needs:
+        """What must be looked up before the rules can look."""
+        every = [one.needs for one in self.rules]
+        return Needs(
+            baselines=tuple(sorted({key for one in every for key in one.baselines})),
+            approvals=any(one.approvals for one in every),
+            attestations=any(one.attestations for one in every),
+            earlier=max((one.earlier for one in every), default=0),
+            targets=tuple(sorted({key for one in every for key in one.targets})),
+            captured_at=any(one.captured_at for one in every),
+        )
 
 
 @dataclass(frozen=True)
@@ -73,10 +118,7 @@ def parse(text: bytes) -> Policy:
     """Read a policy file (YAML). BadPolicy says what is wrong with it, and where."""
     if len(text) > SIZE_LIMIT:
         raise BadPolicy(f"the policy file has {len(text)} bytes; {SIZE_LIMIT} are allowed")
-    try:
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadPolicy(f"the policy file is not YAML: {error}", "mend the line it names") from None
+    document = load(text)
     _check(document)
     try:
         data = canonical(document)
@@ -86,13 +128,25 @@ def parse(text: bytes) -> Policy:
     return Policy(digest_of(data), data, environments)
 
 
-def _check(document: Any) -> None:
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
+def load(text: bytes) -> Any:
+    """A YAML document, read as a policy is: what looks like a number is one. BadPolicy."""
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise BadPolicy(f"the policy file is not YAML: {error}", "mend the line it names") from None
 
-    wrong = best_match(Draft202012Validator(policy_schema()).iter_errors(document))
+
+def _check(document: Any) -> None:
+    from jsonschema_rs import Draft202012Validator
+
+    try:
+        found = list(Draft202012Validator(policy_schema()).iter_errors(document))
+    except ValueError as error:
+        raise BadPolicy("nested too deeply for a policy, or with text that is none") from error
+    # What is wrong with the whole is told before what is wrong with a part.
+    wrong = min(found, key=lambda one: len(one.instance_path), default=None)
     if wrong is not None:
-        where = "/".join(map(str, wrong.absolute_path)) or "the file"
+        where = "/".join(map(str, wrong.instance_path)) or "the file"
         mend = "docs/policy.md describes every rule with an example"
         raise BadPolicy(f"not a policy: {where}: {wrong.message[:300]}", mend)
     _check_names(document)
@@ -109,10 +163,25 @@ def _check_names(document: Any) -> None:
 
 
 def _check_bounds(document: Mapping[str, Any]) -> None:
-    for environment in document["environments"].values():
-        for rule in environment["rules"]:
-            if rule.get("min", 0) > rule.get("max", rule.get("min", 0)):
-                raise BadPolicy(f"not a policy: {rule['metric']} has a min above its max")
+    """What a schema cannot say of a rule's options."""
+    for name, environment in document["environments"].items():
+        for place, rule in enumerate(environment["rules"]):
+            try:
+                _check_rule(rule)
+            except BadPolicy as error:
+                where = f"environments/{name}/rules/{place}"
+                raise BadPolicy(f"not a policy: {where}: {error.detail}", error.mend) from None
+
+
+def _check_rule(rule: Mapping[str, Any]) -> None:
+    if rule.get("min", 0) > rule.get("max", rule.get("min", 0)):
+        raise BadPolicy(f"{rule['metric']} has a min above its max")
+    if rule.get("at_least", 1) > rule.get("runs", TREND_RUNS):
+        raise BadPolicy(f"{rule['metric']} needs more runs than it looks at")
+    for pattern in rule.get("patterns", {}).values():
+        patterns.check_pattern(pattern)
+    if "expression" in rule:
+        cel.compiled(rule["expression"])
 
 
 def _environment(name: str, document: Mapping[str, Any]) -> Environment:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from ..errors import BadRecord
@@ -72,7 +73,7 @@ class Record:
         found: str | None = self.value("run", "experiment")
         return found
 
-    @property
+    @cached_property
     def release(self) -> str:
         """The release digest: outputs, metrics, inputs and code, and nothing else."""
         return digest_of(canonical({key: self.document.get(key) for key in RELEASE_SECTIONS}))

@@ -22,7 +22,7 @@ def record_schema() -> dict[str, Any]:
 
 @cache
 def _validator() -> Any:
-    from jsonschema import Draft202012Validator
+    from jsonschema_rs import Draft202012Validator
 
     return Draft202012Validator(record_schema())
 
@@ -30,9 +30,9 @@ def _validator() -> Any:
 def check(document: Any) -> None:
     """BadRecord with the first thing that is wrong, and where."""
     try:
-        wrong = next(_validator().iter_errors(document), None)
-    except RecursionError as error:
-        raise BadRecord("nested too deeply for a record") from error
+        wrong = next(iter(_validator().iter_errors(document)), None)
+    except ValueError as error:
+        raise BadRecord("nested too deeply for a record, or with text that is none") from error
     if wrong is not None:
-        where = "/".join(map(str, wrong.absolute_path)) or "the document"
+        where = "/".join(map(str, wrong.instance_path)) or "the document"
         raise BadRecord(f"not a record: {where}: {wrong.message[:300]}")

@@ -18,9 +18,9 @@ SIZE = (4.8, 2.2)
 Chart = tuple[bytes, str]
 """An SVG, and what to say below it."""
 
-_LOCK = threading.Lock()  # matplotlib's settings belong to the whole process
+LOCK = threading.Lock()  # matplotlib's settings belong to the whole process
 _DRAWN: LRUCache[str, Chart] = LRUCache(8 << 20, lambda drawn: len(drawn[0]))
-_STYLE: Any = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "mlflow-evidence",
     "font.family": "sans-serif",
@@ -43,11 +43,11 @@ def chart(digest: str, series: Callable[[str], bytes | None]) -> Chart | None:
     `series` gives its lines `step,timestamp,value`. A series never changes, so that its picture is
     kept. No text of a stranger's stands in it.
     """
-    with _LOCK:
+    with LOCK:
         known: Chart | None = _DRAWN.get(digest)
     if known is None and (text := series(digest)) is not None:
         drawn = read_series(text)
-        with _LOCK:
+        with LOCK:
             known = _DRAWN[digest] = (_svg(drawn), _caption(drawn))
     return known
 
@@ -80,7 +80,7 @@ def _svg(drawn: Drawn) -> bytes:
     from matplotlib.ticker import MaxNLocator
 
     out = io.BytesIO()
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=SIZE, layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.add_subplot()

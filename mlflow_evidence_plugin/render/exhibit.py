@@ -23,13 +23,16 @@ class Exhibit:
 
     `data` are the bundle's exact bytes; `decisions` are documents as `Decision.document()` makes
     them; `series` takes the digest of a series and returns its lines `step,timestamp,value`, or
-    None; `now` (RFC 3339, UTC) tells which verdicts have run out, where it is given.
+    None; `now` (RFC 3339, UTC) tells which verdicts have run out, where it is given. `approvals`
+    and `waivers` are what people have said about the subject, each with its `state`.
     """
 
     data: bytes = field(repr=False)
     decisions: Sequence[Mapping[str, Any]] = ()
     series: Callable[[str], bytes | None] = no_series
     now: str | None = None
+    approvals: Sequence[Mapping[str, Any]] = ()
+    waivers: Sequence[Mapping[str, Any]] = ()
 
     @cached_property
     def document(self) -> dict[str, Any]:

@@ -46,6 +46,12 @@ def read_series(text: bytes) -> Drawn:
     return Drawn(tuple(x for x, _ in kept), tuple(y for _, y in kept), len(lines), undrawn, by_step)
 
 
+def to_draw(text: str | None) -> float:
+    """A value's text for drawing; NaN, which is a gap, for what cannot be drawn."""
+    value = math.nan if text is None else float(text)
+    return value if _drawable((0, value)) else math.nan
+
+
 def thin(points: Sequence[Point]) -> list[Point]:
     """At most three points a bucket: the least, the greatest, and a gap if there is one."""
     if len(points) <= 3 * BUCKETS:

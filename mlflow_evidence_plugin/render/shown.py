@@ -48,6 +48,8 @@ class Shown:
         self.subject = f"runs/{self.run_id}"
         if self.of_version:
             self.subject = f"models/{self.model}/{self.version}"
+        self.approvals = [_entry(one) for one in exhibit.approvals if one["decision"] != "revoked"]
+        self.waivers = [_entry(one) for one in exhibit.waivers]
         told = [_verdict(one, exhibit.now) for one in exhibit.decisions]
         self.verdicts = sorted(told, key=lambda one: (one["allowed"], one["environment"]))
 
@@ -136,7 +138,14 @@ def _verdict(decision: Mapping[str, Any], now: str | None) -> dict[str, Any]:
     ended = bool(decision["allowed"] and now and decision["expires_at"] <= now)
     if ended:
         word, mark, tone = "Expired", "…", "open"
-    return {**decision, "word": word, "mark": mark, "tone": tone, "ended": ended}
+    waived = decision.get("waived", ())
+    return {**decision, "waived": waived, "word": word, "mark": mark, "tone": tone, "ended": ended}
+
+
+def _entry(one: Mapping[str, Any]) -> dict[str, Any]:
+    """What somebody said, and in words whether it counts for this evidence."""
+    counts = {"in-force": "counts", "of-earlier-evidence": "was of earlier evidence"}
+    return {**one, "counts": counts.get(one["state"], f"is {one['state']}")}
 
 
 def _statement(envelope: Mapping[str, Any]) -> dict[str, str]:

@@ -25,6 +25,9 @@ def decision_rows(decision: Mapping[str, Any]) -> list[Row]:
         for one in decision[kind]:
             told = f"{one['found']}\n  asked: {one['asked']}\n  mend: {one['mend']}"
             rows.append((f"{kind[:-1]}: {one['code']}", told))
+    for one in decision.get("waived", ()):
+        told = f"{one['found']}\n  by: {one['by']}, until {one['expires_at']}\n  {one['reason']}"
+        rows.append((f"waived: {one['code']}", told))
     return rows
 
 

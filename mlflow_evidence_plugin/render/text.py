@@ -37,14 +37,20 @@ def plain(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
 
 
+def one_line(text: str) -> str:
+    """The text on a line of its own, every character seen; a long one is cut, and says so."""
+    line = visible(_BREAKS.sub(" ⏎ ", text)).replace("\t", " ")
+    if len(line) > LONGEST:
+        line = f"{line[:LONGEST]}… ({len(text):,} characters)"
+    return line
+
+
 def code_span(text: str) -> Written:
     """A Markdown code span: nothing in it is a link, an image, HTML, a mention or a line break.
 
     https://spec.commonmark.org/0.31.2/#code-spans: it ends at the next run of as many backticks.
     """
-    line = visible(_BREAKS.sub(" ⏎ ", text)).replace("\t", " ")
-    if len(line) > LONGEST:
-        line = f"{line[:LONGEST]}… ({len(text):,} characters)"
+    line = one_line(text)
     if not line.strip():
         return Written("(empty)")
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))

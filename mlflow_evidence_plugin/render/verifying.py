@@ -11,8 +11,11 @@ from ..record import Record
 from ..statements.purl import purl
 
 
-def instructions(record: Record, members: Sequence[str], origin: str) -> bytes:
-    """The page for one archive: its commands name the files that it has."""
+def instructions(record: Record, members: Sequence[str], origin: str, files: bool = False) -> bytes:
+    """The page for one archive: its commands name the members that it has.
+
+    `files` tells whether some are files of the run or the model.
+    """
     bundles = [name for name in members if name.endswith(".sigstore.json")]
     page = _template().render(
         subject=record.subject,
@@ -22,6 +25,7 @@ def instructions(record: Record, members: Sequence[str], origin: str) -> bytes:
         release=next(name for name in bundles if name.endswith("-release.sigstore.json")),
         signature="model.sig" in members,
         origin=origin,
+        files=files,
     )
     return page.encode()
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from ..snapshot import Gap, RunSnapshot, Secret, Series, Snapshot, VersionSnapshot
 from .detect import fingerprint, hits
@@ -35,6 +35,7 @@ _TRUSTED = frozenset(
         "gaps",
     )
 )
+T = TypeVar("T", Secret, Gap)
 _WHOLE = ("private-key",)
 # `password_column` says where a password would stand: its value is a name and no secret.
 _NAMES_A_NAME = re.compile(r"[_.-](col|column|field|name|policy)s?$", re.IGNORECASE)
@@ -49,8 +50,8 @@ def masked(snapshot: Snapshot, salt: str) -> Snapshot:
     clean: Snapshot = masking.of(snapshot, "")
     return replace(
         clean,
-        secrets=(*snapshot.secrets, *masking.secrets),
-        gaps=(*snapshot.gaps, *masking.gaps),
+        secrets=tuple(masking.placed(one) for one in (*snapshot.secrets, *masking.secrets)),
+        gaps=tuple(masking.placed(one) for one in (*snapshot.gaps, *masking.gaps)),
     )
 
 
@@ -59,6 +60,16 @@ class _Masking:
         self.salt = salt
         self.secrets: list[Secret] = []
         self.gaps: list[Gap] = []
+
+    def placed(self, one: T) -> T:
+        """A finding or gap without the secrets in names that lead to it: those are reported."""
+        told = {n: getattr(one, n) for n in ("place", "reason") if hasattr(one, n)}
+        return replace(one, **{name: self._hidden(text) for name, text in told.items()})
+
+    def _hidden(self, text: str) -> str:
+        for hit in sorted(hits(text, "", False), key=lambda hit: -len(hit.text)):
+            text = text.replace(hit.text, f"[masked:{hit.kind}:{fingerprint(hit.text, self.salt)}]")
+        return text
 
     def of(self, value: Any, place: str) -> Any:
         """A copy of a value with its texts masked; `place` names where it stands."""

@@ -1,86 +1,146 @@
-"""Decide: a record and what stands beside it, by a policy, into a verdict: signed and kept."""
+"""Decide: a record and what stands beside it, by a policy, into a verdict: signed and kept.
+
+A verdict is made when something that it rests on changes, and read in one row when it is asked for.
+What lives in MLflow (who holds an alias) and in other subjects' evidence is looked at anew every
+fifteen seconds at the most, while somebody asks, or at once for who insists on it.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import lru_cache
 
-from ..collect import MlflowStore
-from ..errors import EvidenceError, NoPolicy, NotFound
-from ..policy import Baseline, Case, Decision, Environment, Policy, evaluate
-from ..policy.decision import baselines_of, read_decision, rfc3339
+from ..errors import EvidenceError, NoPolicy, NotFound, StillChanging
+from ..policy import Case, Decision, Environment, Policy, evaluate
+from ..policy.decision import read_decision, rfc3339
 from ..record import Record, Subject
-from ..record.facts import moment
+from ..record.canonical import loads
 from ..statements import TEST_RESULT, VSA
 from ..statements.decision import test_result_statement, verification_summary
-from ..storage import Bundles, Decisions, Statements, StoredBundle
-from .issuing import Issuing
+from ..storage import Decisions, Said, Stands, StoredBundle
+from .gathering import Gathering
+
+log = logging.getLogger(__name__)
+
+SETTLED = timedelta(seconds=15)
+"""For which a verdict stands without another look at what may change elsewhere."""
+
+TRIES = 5
+"""How often a verdict is begun again because something changed while it was made."""
 
 
 @dataclass(frozen=True)
 class Deciding:
     """Everything that a verdict is made from. Without a policy nothing is allowed."""
 
-    store: MlflowStore
-    bundles: Bundles
+    gathering: Gathering
     decisions: Decisions
-    statements: Statements
-    issuing: Issuing
     policy: Policy | None
     now: Callable[[], datetime]
 
     def asked(self, environment: str | None) -> tuple[Policy, Environment]:
-        """The policy, and what it asks of an environment; NoPolicy, or BadInput."""
+        """The policy, and what it asks of an environment; NoPolicy, or NotFound."""
         if self.policy is None:
             raise NoPolicy("no policy is configured", "set EVIDENCE_SERVICE_POLICY_FILE")
         return self.policy, self.policy.environment(environment)
 
-    def judge(self, policy: Policy, asked: Environment, stored: StoredBundle) -> Decision:
-        """The verdict on a bundle: the last one while nothing has changed, else a new one."""
-        record = stored.record()
-        baselines = {
-            alias: self._baseline(record.subject.model or "", alias)
-            for alias in asked.baseline_aliases
-        }
-        last = self.decisions.latest(record.subject.name, asked.name)
+    def standing(self, subject: Subject, policy: Policy, asked: Environment) -> Stands | None:
+        """The verdict that may be answered as it stands; None where it is to be judged anew."""
+        found = self.gathering.standing.read(subject.name, asked.name)
         now = self.now()
-        if last is not None:
-            known = read_decision(last, record.subject)
-            same = (known.record, known.policy, known.baselines) == (
-                record.digest,
-                policy.digest,
-                baselines_of(baselines, record),
-            )
-            if same and known.expires_at > rfc3339(now):
+        if found is None or found.checked_at is None or found.expires_at <= rfc3339(now):
+            return None
+        lately = found.checked_at > rfc3339(now - SETTLED)
+        holds = found.policy_digest == policy.digest and (lately or not asked.needs.elsewhere)
+        return found if holds else None
+
+    def judge(self, policy: Policy, asked: Environment, stored: StoredBundle) -> Decision:
+        """The verdict on a bundle: the last one while nothing has changed, else a new one.
+
+        StillChanging where what it rests on does not hold still.
+        """
+        record = stored.record()
+        for _ in range(TRIES):
+            case, said = self.gathering.case(record, asked)
+            made = evaluate(policy, asked, case, self.now())
+            known = self._known(made)
+            if known is not None:
                 return known
-        decision = evaluate(policy, asked, Case(record, baselines), now)
-        self.decisions.add(decision, policy, self._stated(record, decision, policy))
-        return decision
+            if self._moved(case, asked):
+                continue
+            if self._kept(made, policy, record, said):
+                return made
+        raise StillChanging(
+            f"what the verdict on {record.subject.name} rests on changed {TRIES} times meanwhile",
+            "ask again",
+        )
 
-    def _stated(self, record: Record, decision: Decision, policy: Policy) -> dict[str, bytes]:
-        """The verdict as signed statements; the summary names all that it was made from."""
-        tested = test_result_statement(record, decision, policy)
-        made = self.issuing.sign({TEST_RESULT: tested})
-        inputs = self.statements.inputs(record.digest, made)
-        summary = verification_summary(record, decision, inputs)
-        return made | self.issuing.sign({VSA: summary})
+    def settle(self, subject: str) -> None:
+        """Judge a subject in every environment, because something about it has changed.
 
-    def _baseline(self, model: str, alias: str) -> Baseline:
-        try:
-            version, created = self.store.holder(model, alias)
-        except NotFound:
-            return Baseline()
-        except EvidenceError as error:
-            return Baseline(problem=error.detail)
-        try:
-            name = Subject("", model=model, version=version).name
-            record = self.bundles.latest(name).record()
-        except NotFound:
-            return Baseline(version)
-        return Baseline(version, record if made_then(record, created) else None)
+        What cannot be judged now is judged when it is asked for; the log says why.
+        """
+        if self.policy is None or not subject.startswith("models/"):
+            return
+        for environment in self.policy.environments.values():
+            try:
+                self.judge(self.policy, environment, self.gathering.bundles.latest(subject))
+            except NotFound:
+                return
+            except EvidenceError as error:
+                log.warning("no verdict on %s for %s: %s", subject, environment.name, error.detail)
+
+    def catch_up(self, limit: int = 100) -> None:
+        """Settle what nobody has settled since it changed."""
+        for subject in self.gathering.standing.unsettled(limit):
+            self.settle(subject)
+
+    def _known(self, made: Decision) -> Decision | None:
+        """The verdict that stands, if this one would say the same; it was then looked at now."""
+        standing, subject = self.gathering.standing, made.subject
+        stands = standing.read(subject.name, made.environment)
+        if stands is None or stands.expires_at <= made.evaluated_at:
+            return None
+        known = verdict_of(stands, subject)
+        if _gist(known) != _gist(made) or known.evaluated_at > made.evaluated_at:
+            return None
+        standing.checked(subject.name, made.environment, made.evaluated_at)
+        return known
+
+    def _moved(self, case: Case, asked: Environment) -> bool:
+        """Whether an alias was moved while we judged: nothing else tells of that."""
+        if not asked.needs.elsewhere:
+            return False
+        again, _ = self.gathering.case(case.record, asked)
+        return (again.baselines, again.targets) != (case.baselines, case.targets)
+
+    def _kept(self, made: Decision, policy: Policy, record: Record, said: Said) -> bool:
+        """Keep the verdict as signed statements; the summary names all that it was made from."""
+        issuing = self.gathering.issuing
+        tested = issuing.sign({TEST_RESULT: test_result_statement(record, made, policy)})
+        beside = made.beside or {}
+        named = {*beside.get("approvals", ()), *beside.get("waivers", ())}
+        named |= {one["statement"] for one in beside.get("attestations", ())}
+        inputs = set(self.gathering.statements.inputs(record.digest, tested))
+        inputs |= {(one.kind, one.digest) for one in said.entries if one.digest in named}
+        summary = verification_summary(record, made, sorted(inputs))
+        envelopes = tested | issuing.sign({VSA: summary})
+        return self.decisions.add(made, policy, envelopes, record.experiment, said.leaves)
 
 
-def made_then(record: Record, created: int) -> bool:
-    """Whether the evidence is of the version that was made then, and not of an earlier namesake."""
-    return not created or record.value("version", "created") == moment(created)
+@lru_cache(1024)
+def verdict_of(stands: Stands, subject: Subject) -> Decision:
+    """The verdict that stands."""
+    return read_decision(loads(stands.body), subject)
+
+
+def _gist(of: Decision) -> tuple[object, ...]:
+    """What a verdict says, without when, and without words that change as time goes by."""
+    codes = [sorted(r["code"] for r in some) for some in (of.reasons, of.warnings, of.waived)]
+    return of.status, of.record, of.policy, of.baselines, of.beside, codes
+
+
+__all__ = ["SETTLED", "Deciding", "verdict_of"]

@@ -2,29 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import NotFound, StoreRefused, StoreUnavailable
+from ..approval import Approval, Waiver
+from ..errors import Erased, NotFound, StoreRefused, StoreUnavailable
 from ..ledger import subject_digest
 from ..policy import Decision, denial
-from ..policy.decision import refuse, rfc3339
+from ..policy.decision import read_decision, refuse, rfc3339
 from ..record import Subject
 from ..record.facts import moment
+from ..record.regressions import Question
 from ..render.exhibit import Exhibit
 from ..signing import Keyring
-from ..storage import Attestation, Capture, Filters, Page, Principal, StoredBundle, Tokens
+from ..storage import (
+    Attestation,
+    Capture,
+    Erasure,
+    Erasures,
+    Filters,
+    Page,
+    Principal,
+    StoredBundle,
+    Tokens,
+)
 from ..verify import Expected, verify_file
-from . import stamping
-from .archive import Archiving, file_name, zipped
+from . import comparing, stamping
+from .approving import Approving
+from .archive import Archiving, Pieces, file_name, zipped
 from .capture import CaptureRequest, Capturing
-from .deciding import Deciding, made_then
+from .deciding import Deciding, verdict_of
+from .drift import Drifting
+from .enclosing import Enclosing
+from .erasing import Erasing
+from .explaining import DryRun, explain
+from .gathering import made_then
 from .ingesting import Ingesting
+from .inventory import Inventory
 from .issuing import Issuing
 from .lineage import RunModels, models_of
+from .tickets import Change
 
 ALIAS, STAGE = "alias", "stage"
 """What leads to a version of a model; stages are MLflow's older way."""
@@ -80,35 +102,122 @@ class Evidence:
         return order
 
     def bundle(self, digest: str, caller: Principal) -> StoredBundle:
-        """The bundle of a record; NotFound, also for one that is not the caller's."""
-        found = self.capturing.bundles.get(digest)
+        """The bundle of a record; NotFound, also for one that is not the caller's, or Erased."""
+        missing = NotFound(f"there is no evidence with the digest {digest}")
+        return self._seen(partial(self.capturing.bundles.get, digest), caller, missing)
+
+    def _seen(
+        self, look: Callable[[], StoredBundle], caller: Principal, missing: NotFound
+    ) -> StoredBundle:
+        """A bundle that the caller may see, or whose erasure it may know of; else `missing`."""
+        try:
+            found = look()
+        except Erased as error:
+            raise self.erasing.told(error, caller, missing) from None
         if not _sees(caller, found):
-            raise NotFound(f"there is no evidence with the digest {digest}")
+            raise missing
         return found
 
+    @property
+    def inventory(self) -> Inventory:
+        """What there is, whose it is, and what it lacks."""
+        return Inventory(self.capturing, self.deciding)
+
+    @property
+    def change(self) -> Change:
+        """All that belongs to a change ticket."""
+        return Change(self.deciding)
+
+    @property
+    def drifting(self) -> Drifting:
+        """What MLflow says now against what was signed."""
+        return Drifting(self.capturing, self.deciding.decisions)
+
+    @property
+    def erasing(self) -> Erasing:
+        """What takes evidence away."""
+        bundles = self.capturing.bundles
+        erasures = Erasures(bundles.database, bundles.store)
+        return Erasing(erasures, bundles, self.issuing, self.now)
+
+    def erase(self, digest: str, reason: str, caller: Principal) -> Erasure:
+        """Erase a record and all that was said of it; what was erased already stays so.
+
+        NotFound as for its bundle; BadInput for a reason that is none.
+        """
+        try:
+            record = self.bundle(digest, caller).record()
+        except Erased:
+            return self.erasing.of(digest, caller)
+        return self.erasing.erase(record, reason, caller)
+
     def chain(self, digest: str, caller: Principal) -> dict[str, Any]:
-        """The log's word on all that was signed about a bundle's subject; NotFound."""
-        subject = self.bundle(digest, caller).record().subject
-        return self.issuing.chain(subject_digest(subject))
+        """The log's word on all that was signed about a bundle's subject; NotFound.
+
+        The log keeps it also where the bundle was erased.
+        """
+        try:
+            subject = subject_digest(self.bundle(digest, caller).record().subject)
+        except Erased:
+            subject = self.erasing.of(digest, caller).log_subject
+        return self.issuing.chain(subject)
+
+    def take(self, data: bytes, caller: Principal) -> tuple[Attestation, bool]:
+        """Keep a statement of somebody else; the second is whether it is new."""
+        kept, new = self.ingesting.take(data, caller)
+        self.deciding.settle(self.capturing.bundles.get(kept.record_digest).subject)
+        return kept, new
 
     def attestations(self, digest: str, caller: Principal) -> list[Attestation]:
         """What others have signed about a record; NotFound as for its bundle."""
         self.bundle(digest, caller)
         return self.ingesting.attestations.of_record(digest)
 
+    def approvals(self, digest: str, caller: Principal) -> dict[str, list[dict[str, Any]]]:
+        """What people have said about a bundle's subject; NotFound as for the bundle."""
+        return self._approving.entries(self.bundle(digest, caller).record())
+
+    def approve(
+        self, digest: str, told: Mapping[str, Any], caller: Principal
+    ) -> tuple[Approval, bool]:
+        """Enter an approval or a rejection of a release; the second is whether it is new."""
+        return self._approving.approve(self.bundle(digest, caller).record(), told, caller)
+
+    def revoke(
+        self, digest: str, statement: str, comment: str | None, caller: Principal
+    ) -> tuple[Approval, bool]:
+        """Take an approval back, by a further entry."""
+        record = self.bundle(digest, caller).record()
+        return self._approving.revoke(record, statement, comment, caller)
+
+    def waive(self, digest: str, told: Mapping[str, Any], caller: Principal) -> Waiver:
+        """Answer for the failure of a rule, in one environment, for a time."""
+        return self._approving.waive(self.bundle(digest, caller).record(), told, caller)
+
+    @property
+    def _approving(self) -> Approving:
+        return Approving(self.deciding)
+
     def archive(
-        self, digest: str, caller: Principal, size: int | None = None
-    ) -> tuple[str, Iterator[bytes]]:
+        self, digest: str, caller: Principal, size: int | None = None, artifacts: int = 0
+    ) -> tuple[str, Pieces]:
         """The archive of a bundle's subject: a file's name, and its bytes; NotFound.
 
-        `size` is that of the log at a head which the caller has kept.
+        `size` is that of the log at a head which the caller has kept. At most `artifacts` bytes of
+        the files that the record names go with it; Busy where there is no room for them now.
         """
         record = self.bundle(digest, caller).record()
         archiving = Archiving(
-            self.capturing.bundles, self.deciding.decisions, self.deciding.statements, self.issuing
+            self.capturing.bundles,
+            self.deciding.decisions,
+            self.deciding.gathering.statements,
+            self.erasing.erasures,
+            self.issuing,
         )
-        members = archiving.members(record, caller, size)
-        return file_name(record), zipped(members.items())
+        with ExitStack() as held:
+            enclosing = Enclosing(self.capturing.store, artifacts, held)
+            members = archiving.members(record, caller, size, enclosing)
+            return file_name(record), Pieces(zipped(members.items()), held.pop_all())
 
     def verify(self, path: Path, subject: str | None, decision: str | None) -> dict[str, Any]:
         """Check a bundle or an archive against this service's own keys: the report."""
@@ -119,20 +228,16 @@ class Evidence:
     def of_run(self, run_id: str, caller: Principal) -> StoredBundle:
         """The newest evidence of a run; NotFound."""
         subject = Subject("", run_id=run_id).name
-        found = self.capturing.bundles.latest(subject)
-        if not _sees(caller, found):
-            raise _no_evidence(subject)
-        return found
+        latest = partial(self.capturing.bundles.latest, subject)
+        return self._seen(latest, caller, _no_evidence(subject))
 
     def of_version(self, model: str, version: str, caller: Principal) -> StoredBundle:
         """The newest evidence of a model version; NotFound."""
         subject = Subject("", model=model, version=version).name
         if not caller.sees_model(model):
             raise _no_evidence(subject)
-        found = self.capturing.bundles.latest(subject)
-        if not _sees(caller, found):
-            raise _no_evidence(subject)
-        return found
+        latest = partial(self.capturing.bundles.latest, subject)
+        return self._seen(latest, caller, _no_evidence(subject))
 
     def of_alias(
         self, model: str, alias: str, caller: Principal, kind: str = ALIAS
@@ -170,10 +275,48 @@ class Evidence:
         now = rfc3339(self.now())
         return self.capturing.bundles.search(filters, caller.view, cursor, limit, now)
 
+    def compare(
+        self, named: Sequence[str], caller: Principal, directions: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """What differs between the first named and each of the others; BadInput, NotFound."""
+        asked = [comparing.parts(one) for one in named]
+        return comparing.compare([self.named(one, caller) for one in asked], directions)
+
+    def named(self, parts: Mapping[str, str], caller: Principal) -> StoredBundle:
+        """The bundle with a digest, or the newest one of a run, a version, or an alias."""
+        if "digest" in parts:
+            return self.bundle(parts["digest"], caller)
+        if "run_id" in parts:
+            return self.of_run(parts["run_id"], caller)
+        if "version" in parts:
+            return self.of_version(parts["model"], parts["version"], caller)
+        return self.of_alias(parts["model"], parts["alias"], caller)[0]
+
+    def history(
+        self, experiment: str, question: Question, caller: Principal, limit: int
+    ) -> dict[str, Any]:
+        """A metric over the runs of an experiment, with regressions marked; NotFound."""
+        bundles = self.capturing.bundles
+        return comparing.over_time(bundles, experiment, question, caller, limit)
+
     def verdicts(self, digest: str, caller: Principal) -> list[dict[str, Any]]:
         """The newest decision on a record in each environment; NotFound as for its bundle."""
         self.bundle(digest, caller)
         return self.deciding.decisions.of_record(digest)
+
+    def verdicts_on(
+        self, subject: tuple[str, str], asked: tuple[str | None, int | None, int], caller: Principal
+    ) -> tuple[list[Decision], int | None]:
+        """The verdicts on a model version, the newest first, and where the next page begins.
+
+        `asked` is an environment or None, where to begin, and how many; NotFound.
+        """
+        stored = self.of_version(*subject, caller)
+        known = stored.record().subject
+        environment, before, limit = asked
+        found = self.deciding.decisions.history(known.name, environment, before, limit + 1)
+        verdicts = [read_decision(document, known) for _, document in found[:limit]]
+        return verdicts, found[limit - 1][0] if len(found) > limit else None
 
     def exhibit(
         self, bundle: StoredBundle, caller: Principal, resolved: Resolved | None = None
@@ -184,7 +327,12 @@ class Evidence:
             self.verdicts(bundle.digest, caller),
             self.series,
             rfc3339(self.now()),
+            **self._approving.entries(bundle.record()),
         )
+
+    def explain(self, text: bytes, question: DryRun, caller: Principal) -> dict[str, Any]:
+        """A page of what a policy would have blocked of all that was captured. BadInput."""
+        return explain(self.capturing.bundles, text, question, caller)
 
     def series(self, digest: str) -> bytes | None:
         """The kept lines of a metric's history, or None, for who has been shown its bundle."""
@@ -206,19 +354,28 @@ class Evidence:
         environment: str | None,
         caller: Principal,
         pinned: tuple[str | None, str | None] = (None, None),
+        fresh: bool = False,
     ) -> Decision:
         """The verdict on a model version. What cannot be known denies.
 
-        `pinned` are digests that the caller insists on: of the record, and of the policy.
+        `pinned` are digests that the caller insists on: of the record, and of the policy. It is the
+        verdict that stands, unless `fresh` asks to look at everything anew.
         """
         model, version = subject
         if not caller.sees_model(model):
             raise _no_evidence(Subject("", model=model, version=version).name)
         policy, asked = self.deciding.asked(environment)
         named = Subject(self.capturing.store_id, model=model, version=version)
+        stands = None if fresh else self.deciding.standing(named, policy, asked)
+        if stands is not None:
+            if not caller.sees(stands.model, stands.experiment):
+                raise _no_evidence(named.name)
+            return self._pinned(verdict_of(stands, named), pinned)
         try:
             stored = self.capturing.bundles.latest(named.name)
         except NotFound as error:
+            if isinstance(error, Erased):
+                error = self.erasing.told(error, caller, _no_evidence(named.name))
             reason = _reason("no-evidence", error.detail, "captured evidence", error.mend)
             now = self.now()
             return denial(policy.digest, asked.name, named, "pending", [reason], now)
@@ -233,6 +390,7 @@ class Evidence:
         caller: Principal,
         pinned: tuple[str | None, str | None] = (None, None),
         kind: str = ALIAS,
+        fresh: bool = False,
     ) -> tuple[Decision, str]:
         """The verdict on the version that holds an alias, or a stage, now, and when we looked.
 
@@ -248,7 +406,7 @@ class Evidence:
             why = _reason("alias-unresolved", error.detail, asked_for, error.mend)
             denied = denial(policy.digest, asked.name, unknown, "failed", [why], self.now())
             return denied, denied.evaluated_at
-        decision = self.decide((model, found.version), environment, caller, pinned)
+        decision = self.decide((model, found.version), environment, caller, pinned, fresh)
         if decision.record is not None:
             judged = self.capturing.bundles.get(decision.record).record()
             if not made_then(judged, found.created):

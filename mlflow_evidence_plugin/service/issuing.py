@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from ..errors import KeyExpired
-from ..ledger import Checkpoint
+from ..ledger import Checkpoint, Count, count_name
 from ..policy.decision import rfc3339
 from ..signing import PublicKey, SigningKey, sign, sign_note
 from ..signing.trust import trust_document
@@ -43,7 +43,7 @@ class Issuing:
         keys = [
             PublicKey.of(one.pem.encode(), one.not_before, one.not_after) for one in found.values()
         ]
-        return trust_document(keys, self.ledger.head(0).origin)
+        return trust_document(keys, self.ledger.head(0).origin, self.ledger.counts_from())
 
     def checkpoint(self, size: int | None = None) -> tuple[Checkpoint, str]:
         """A head of the log, and the same signed. Of one size it is always the same note."""
@@ -59,7 +59,18 @@ class Issuing:
         """All that was ever signed about a subject: its leaves, proven under a signed head."""
         head, note = self.checkpoint()
         leaves = [placed_document(one) for one in self.ledger.chain(subject, head.size)]
-        return {"checkpoint": note, "leaves": leaves}
+        count = self.count(Count(head, subject, len(leaves)))
+        return {"checkpoint": note, "count": count, "leaves": leaves}
+
+    def count(self, told: Count) -> str:
+        """How many leaves there are about a subject, signed. Of one head always the same note."""
+        head = told.head
+        note = self.ledger.count_note(head.size, told.subject)
+        if note is None:
+            self._usable()
+            made = sign_note(told.text, count_name(head.origin), self.key)
+            note = self.ledger.keep_count(head.size, told.subject, made, rfc3339(self.now()))
+        return note
 
     def place(self, statement: str) -> dict[str, Any]:
         """The leaf of one statement, proven under a signed head; NotFound."""

@@ -97,6 +97,8 @@ class Keyring:
 
     keys: tuple[PublicKey, ...]
     logs: tuple[str, ...] = ()
+    counted: tuple[tuple[str, int], ...] = ()
+    """Logs, and the size beyond which each of them signs how many leaves a subject has."""
 
     @classmethod
     def of(cls, pems: Iterable[bytes], documents: Iterable[bytes] = ()) -> Keyring:
@@ -105,7 +107,7 @@ class Keyring:
         BadConfig for what is neither. A key in a document brings its times along.
         """
         read = [read_trust(document) for document in documents]
-        told = [key for keys, _ in read for key in keys]
+        told = [key for one in read for key in one.keys]
         known = {key.id for key in told}
         bare = [PublicKey.of(pem, any_kind=True) for pem in pems]
         keys = (*told, *(key for key in bare if key.id not in known))
@@ -114,7 +116,12 @@ class Keyring:
                 "no key to trust was given: a signature proves nothing without one",
                 "give --key PUBLIC.pem or --trust TRUST.json, got from the service's operator",
             )
-        return cls(keys, tuple(log for _, log in read if log is not None))
+        logs = tuple(log for one in read for log in one.logs)
+        return cls(keys, logs, tuple(log for one in read for log in one.counted))
+
+    def counts(self, log: str, size: int) -> bool:
+        """Whether a trust document says that under a head of this size leaves are counted."""
+        return any(log == one and size > since for one, since in self.counted)
 
     def signer(self, data: bytes, signature: bytes) -> PublicKey:
         """The key that made a signature; BadSignature when it was none of these."""
@@ -127,14 +134,20 @@ class Keyring:
         return found
 
 
-def trust_document(keys: Sequence[PublicKey], ledger: str | None = None) -> bytes:
-    """What a service publishes: its current and past keys, and the name of its log."""
-    ordered = [key.document() for key in keys]
-    return json.dumps({"schema": TRUST_V1, "ledger": ledger, "keys": ordered}, indent=2).encode()
+def trust_document(
+    keys: Sequence[PublicKey], ledger: str | None = None, counts_from: int | None = None
+) -> bytes:
+    """What a service publishes: its current and past keys, and the name of its log.
+
+    Under heads of more than `counts_from` leaves it signs how many are about a subject.
+    """
+    named: dict[str, Any] = {"schema": TRUST_V1, "ledger": ledger}
+    since = {} if counts_from is None else {"counts_from": counts_from}
+    return json.dumps(named | since | {"keys": [key.document() for key in keys]}, indent=2).encode()
 
 
-def read_trust(data: bytes) -> tuple[list[PublicKey], str | None]:
-    """The keys of a trust document, and the log that it names; BadConfig for anything else."""
+def read_trust(data: bytes) -> Keyring:
+    """What a trust document says, which may be no key; BadConfig for anything else."""
     mend = "give the file that the service publishes under /v1/trust"
     try:
         document = loads(data) if len(data) <= SIZE_LIMIT else None
@@ -142,15 +155,19 @@ def read_trust(data: bytes) -> tuple[list[PublicKey], str | None]:
         raise BadConfig(f"the trust document is {error.detail}", mend) from error
     if not isinstance(document, dict) or document.get("schema") != TRUST_V1:
         raise BadConfig("not a trust document of a version that is known here", mend)
-    keys, log = document.get("keys"), document.get("ledger")
+    keys, log, since = (document.get(name) for name in ("keys", "ledger", "counts_from"))
     if not isinstance(keys, list) or not all(_well_formed(one) for one in keys):
         raise BadConfig("the trust document's keys are not as they should be", mend)
     if not isinstance(log, str | None):
         raise BadConfig("the trust document names no log, but something else", mend)
+    if isinstance(since, bool) or not isinstance(since, int | None):
+        raise BadConfig("the trust document does not say from where on leaves are counted", mend)
     found = [PublicKey.of(one["pem"].encode(), one["not_before"], one["not_after"]) for one in keys]
     if [key.id for key in found] != [one["id"] for one in keys]:
         raise BadConfig("a key of the trust document does not have the id that it says", mend)
-    return found, log
+    logs = () if log is None else (log,)
+    counted = () if log is None or since is None else ((log, since),)
+    return Keyring(tuple(found), logs, counted)
 
 
 def _well_formed(one: Any) -> bool:

@@ -11,14 +11,18 @@ from typing import Any
 
 from ..errors import BadEnvelope
 from ..record import Record
+from .approval import APPROVAL, WAIVER, Approved, Waived, read_approval, read_waiver
 from .bom import BOM, Bom, bom_statement, read_bom
 from .decision import TEST_RESULT, VSA, Summary, Tested, read_summary, read_test_result
 from .form import PAYLOAD_TYPE
 from .integrity import MODEL_SIGNATURE, Integrity, integrity_statement, read_integrity
 from .provenance import PROVENANCE, Provenance, provenance_statement, read_provenance
 from .release import RELEASE_EVIDENCE, Release, read_release, release_statement
+from .tombstone import TOMBSTONE, Tombstone, read_tombstone
 
-Statement = Release | Integrity | Provenance | Bom | Tested | Summary
+Statement = (
+    Release | Integrity | Provenance | Bom | Tested | Summary | Approved | Waived | Tombstone
+)
 
 CAPTURED: Mapping[str, Callable[[Record], bytes | None]] = {
     RELEASE_EVIDENCE: release_statement,
@@ -35,6 +39,9 @@ READERS: Mapping[str, Callable[[Any], Statement]] = {
     BOM: read_bom,
     TEST_RESULT: read_test_result,
     VSA: read_summary,
+    APPROVAL: read_approval,
+    WAIVER: read_waiver,
+    TOMBSTONE: read_tombstone,
 }
 
 
@@ -45,6 +52,9 @@ NAMES: Mapping[str, str] = {
     BOM: "mlbom",
     TEST_RESULT: "test-result",
     VSA: "verdict",
+    APPROVAL: "approval",
+    WAIVER: "waiver",
+    TOMBSTONE: "tombstone",
 }
 """What each kind is called in names of files."""
 
@@ -65,6 +75,7 @@ def read_statement(found: Any) -> Statement:
 
 
 __all__ = [
+    "APPROVAL",
     "BOM",
     "CAPTURED",
     "MODEL_SIGNATURE",
@@ -74,9 +85,14 @@ __all__ = [
     "READERS",
     "RELEASE_EVIDENCE",
     "TEST_RESULT",
+    "TOMBSTONE",
     "VSA",
+    "WAIVER",
+    "Approved",
     "Release",
     "Statement",
+    "Tombstone",
+    "Waived",
     "captured",
     "read_statement",
     "release_statement",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BadEnvelope, BadPolicy, BadRecord
-from ..policy import RULES, Case, Decision, Policy, RuleSpec
+from ..policy import RULES, Case, Decision, Policy
 from ..record import Record, canonical, digest_of
 from .form import (
     PREDICATE_LIMIT,
@@ -40,7 +40,10 @@ _ROOM = PREDICATE_LIMIT - 4_000
 
 @dataclass(frozen=True)
 class Tested:
-    """What a test-result statement says: the rules, and what is needed to recompute them."""
+    """What a test-result statement says: the rules, and what is needed to recompute them.
+
+    `evaluated_at` and `beside` are None where the rules looked at record and baselines alone.
+    """
 
     subject: str
     root: str
@@ -52,6 +55,8 @@ class Tested:
     passed: tuple[str, ...]
     warned: tuple[str, ...]
     failed: tuple[str, ...]
+    evaluated_at: str | None = None
+    beside: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,8 @@ def test_result_statement(record: Record, decision: Decision, policy: Policy) ->
 
     `configuration` has the digests of record and policy, and of each baseline's record, so that
     the verdict can be re-derived. A baseline that was not found stands there without a digest.
-    The policy file's own bound (256 KiB) is this predicate's too.
+    What else the rules looked at, and when, stands in the entry `beside`. A failure that somebody
+    answers for is a warning. The policy file's own bound (256 KiB) is this predicate's too.
     """
     _belongs(record, decision)
     if policy.digest != decision.policy:
@@ -92,6 +98,7 @@ def test_result_statement(record: Record, decision: Decision, policy: Policy) ->
             told | {"annotations": {"environment": decision.environment}},
             {"name": "record", "digest": named(record.digest)},
             *(_baseline(alias, known) for alias, known in decision.baselines),
+            *_beside(decision),
         ],
         **lists,
     }
@@ -138,6 +145,12 @@ def read_test_result(found: Any) -> Tested:
         policy, record, *baselines = predicate["configuration"]
         if (policy["name"], record["name"]) != ("policy", "record"):
             raise BadEnvelope("the configuration does not begin with policy and record")
+        at, beside = None, None
+        if baselines and baselines[-1]["name"] == "beside":
+            told = only(baselines.pop()["annotations"], "evaluated_at", "beside")
+            at, beside = text(told["evaluated_at"]), told["beside"]
+            if not isinstance(beside, dict):
+                raise BadEnvelope("what stands beside the record is no object")
         return Tested(
             one.subject,
             one.root,
@@ -149,6 +162,8 @@ def read_test_result(found: Any) -> Tested:
             passed,
             warned,
             failed,
+            at,
+            beside,
         )
 
 
@@ -204,6 +219,13 @@ def _baseline(alias: str, known: str) -> dict[str, Any]:
         return name | {"annotations": {"problem": known}}
 
 
+def _beside(decision: Decision) -> list[dict[str, Any]]:
+    if decision.beside is None:
+        return []
+    told = {"evaluated_at": decision.evaluated_at, "beside": decision.beside}
+    return [{"name": "beside", "annotations": told}]
+
+
 def _belongs(record: Record, decision: Decision) -> None:
     if (decision.record, decision.subject) != (record.digest, record.subject):
         raise BadRecord("the decision is about another record than the one that is given")
@@ -212,21 +234,17 @@ def _belongs(record: Record, decision: Decision) -> None:
 def _tests(record: Record, decision: Decision, policy: Policy) -> dict[str, list[str]]:
     lists: dict[str, list[str]] = {name: [] for name in _LISTS}
     left = [(one["code"], one["asked"]) for one in decision.reasons]
-    warned = {(one["code"], one["asked"]) for one in decision.warnings}
+    told = (*decision.warnings, *decision.waived)
+    warned = {(one["code"], one["asked"]) for one in told}
     for spec in policy.environment(decision.environment).rules:
         # What a rule asks for depends on its options alone: it tells which reason is whose.
         known = (spec.name, RULES[spec.name](Case(record), spec.options).asked)
         if spec.blocks and known in left:
             left.remove(known)
-            lists["failedTests"].append(_label(spec))
-        elif not spec.blocks and known in warned:
-            lists["warnedTests"].append(_label(spec))
+            lists["failedTests"].append(spec.label)
+        elif known in warned:
+            lists["warnedTests"].append(spec.label)
         else:
-            lists["passedTests"].append(_label(spec))
+            lists["passedTests"].append(spec.label)
     lists["failedTests"] += [code for code, _ in left]  # a refusal that is no rule's
     return lists
-
-
-def _label(spec: RuleSpec) -> str:
-    options = canonical(dict(spec.options)).decode() if spec.options else ""
-    return f"{spec.name} {options}".strip()

@@ -9,7 +9,9 @@ from sqlalchemy import select
 
 from . import ledger, listings
 from .database import Database, insert_new
-from .tables import attestations
+from .erasures import refuse_erased
+from .standing import unsettle
+from .tables import attestations, records
 
 TRUSTED, QUARANTINED = "trusted", "quarantined"
 
@@ -54,7 +56,10 @@ class Attestations:
                 insert_new(connection, attestations, [vars(made)])
             else:
                 connection.execute(attestations.update().where(here).values(vars(made)))
+            refuse_erased(connection, made.record_digest)  # it may have been while this was read
             if made.state == TRUSTED:
+                query = select(records.c.subject).where(records.c.digest == made.record_digest)
+                unsettle(connection, self.store, connection.execute(query).scalars())
                 ledger.append(connection, [(subject, made.digest)])
         return made, known is None
 

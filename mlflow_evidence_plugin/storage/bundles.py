@@ -17,7 +17,9 @@ from ..ledger import subject_digest
 from ..record import Record, digest_of, read_kept
 from . import ledger, listings, tables
 from .database import Database, insert_digests, insert_new
+from .erasures import absence, refuse_erased
 from .search import Filters, Page, View, search
+from .standing import unsettle
 from .tables import materials, observations, records, statements
 
 KEPT_BYTES = 16 << 20
@@ -43,13 +45,7 @@ class StoredBundle:
 
     def record(self) -> Record:
         """The record, read back; BadRecord if the bytes are no longer those that were kept."""
-        found = read_kept(self.body)
-        if found.digest != self.digest:
-            raise BadRecord(
-                f"what is kept as {self.digest} is not what was captured: its bytes were changed",
-                "restore the database from a backup, and find out who changed it",
-            )
-        return found
+        return _read(self.digest, self.body)
 
     def document(self, resolved: Mapping[str, str] | None = None) -> bytes:
         """The bundle as JSON. The record stands in it byte for byte as it was signed."""
@@ -90,8 +86,11 @@ class Bundles:
     def add(self, connection: Connection, captured: Sequence[Captured]) -> None:
         """Keep what was captured; of a record that is there already, that it was seen again.
 
-        Nothing of it is kept if the transaction of `connection` fails.
+        Nothing of it is kept if the transaction of `connection` fails. Erased for a record that
+        was: to keep it again would bring it back.
         """
+        for one in captured:
+            refuse_erased(connection, one.record.digest)
         new = insert_digests(connection, records, [_row(one) for one in captured])
         first = list(
             {one.record.digest: one for one in captured if one.record.digest in new}.values()
@@ -101,11 +100,12 @@ class Bundles:
         insert_new(connection, materials, [row for one in first for row in _materials(one)])
         listings.keep(connection, [(one.record, one.at) for one in first])
         connection.execute(observations.insert(), [_observation(one) for one in captured])
+        unsettle(connection, self.store, [one.record.subject.name for one in captured])
         entries = [(subject_digest(one.record.subject), row["digest"]) for one, row in made]
         ledger.append(connection, entries)
 
     def get(self, digest: str) -> StoredBundle:
-        """The bundle of a record; NotFound. A statement that arrives shows within a second."""
+        """The bundle of a record; NotFound, or Erased. A new statement shows within a second."""
         with self._lock:
             found = self._bundles.get(digest)
         if found is None:
@@ -113,7 +113,9 @@ class Bundles:
                 asked = {"store": self.store, "digest": digest}
                 rows = connection.execute(_BY_DIGEST, asked).all()
                 if not rows:
-                    raise NotFound(f"there is no evidence with the digest {digest}")
+                    self.forget(digest)
+                    missing = NotFound(f"there is no evidence with the digest {digest}")
+                    raise absence(connection, digest, self.store) or missing
                 found = self._bundle(connection, rows)
             with self._lock:
                 if len(found.body) <= KEPT_BYTES:
@@ -121,13 +123,25 @@ class Bundles:
         return found
 
     def latest(self, subject: str) -> StoredBundle:
-        """The newest bundle of a subject, `runs/<id>` or `models/<name>/<version>`; NotFound."""
+        """The newest bundle of a subject, `runs/<id>` or `models/<name>/<version>`; NotFound.
+
+        Erased where the newest is: an older one must not take its place.
+        """
         with self.database.reading() as connection:
             rows = connection.execute(_LATEST, {"store": self.store, "subject": subject}).all()
             if not rows:
+                asked = {"store": self.store, "subject": subject}
+                seen = connection.execute(select(_SEEN_LAST), asked).scalar()
                 mend = "capture it: POST /v1/captures, or mlflow-evidence capture"
-                raise NotFound(f"there is no evidence of {subject}", mend)
+                missing = NotFound(f"there is no evidence of {subject}", mend)
+                raise absence(connection, seen or "") or missing
             return self._bundle(connection, rows)
+
+    def forget(self, digest: str) -> None:
+        """Drop what is remembered of a record that is no more."""
+        with self._lock:
+            self._bundles.pop(digest, None)
+            self._records.pop(digest, None)
 
     def _bundle(self, connection: Connection, rows: Sequence[Any]) -> StoredBundle:
         """The bundle of the rows of its statements. Statements arrive; a record never changes."""
@@ -165,6 +179,32 @@ class Bundles:
         with self.database.reading() as connection:
             return search(connection, (self.store, view), filters, cursor, limit, now)
 
+    def of_experiment(self, name: str, view: View, limit: int) -> tuple[list[str], bool]:
+        """The newest record of each run of an experiment, of those captured last; are there more.
+
+        A run may have evidence of its own and of the versions made from it: the newest of all.
+        """
+        found: dict[str, str] = {}
+        with self.database.reading() as connection:
+            asked = {"store": self.store, "experiment": name}
+            rows = connection.execute(_OF_EXPERIMENT, asked, execution_options={"yield_per": 500})
+            with rows:
+                for row in rows:
+                    if row.run_id in found or not view.shows(row.model, row.experiment):
+                        continue
+                    if len(found) == limit:
+                        return list(found.values()), True
+                    found[row.run_id] = row.seen_last or row.record_digest
+        return list(found.values()), False
+
+    def records(self, digests: Sequence[str]) -> Iterator[Record]:
+        """Records by their digests, one after the other, so that none has to wait for all."""
+        with self.database.reading() as connection:
+            for digest in digests:
+                row = connection.execute(_RECORD, {"digest": digest}).one()
+                if row.body:  # not of one that was erased
+                    yield _read(digest, row.body)
+
     def material(self, digest: str) -> tuple[str, bytes]:
         """The media type and the bytes of a material; NotFound."""
         with self.database.reading() as connection:
@@ -193,9 +233,8 @@ _BY_DIGEST = _STATEMENTS.join(
     statements.c.record_digest == bindparam("digest"),
     tables.listings.c.store == bindparam("store"),
 )
-_LATEST = _STATEMENTS.where(
-    statements.c.record_digest
-    == select(observations.c.record_digest)
+_SEEN_LAST = (
+    select(observations.c.record_digest)
     .where(
         observations.c.store == bindparam("store"),
         observations.c.subject == bindparam("subject"),
@@ -204,6 +243,40 @@ _LATEST = _STATEMENTS.where(
     .limit(1)
     .scalar_subquery()
 )
+_LATEST = _STATEMENTS.where(statements.c.record_digest == _SEEN_LAST)
+
+# A record may be seen again after another: then it is the newest, and stands further back.
+_OF_EXPERIMENT = (
+    select(
+        tables.listings,
+        select(observations.c.record_digest)
+        .where(
+            observations.c.store == tables.listings.c.store,
+            observations.c.subject == tables.listings.c.subject,
+            observations.c.run_id == tables.listings.c.run_id,
+        )
+        .order_by(observations.c.seq.desc())
+        .limit(1)
+        .scalar_subquery()
+        .label("seen_last"),
+    )
+    .where(
+        tables.listings.c.store == bindparam("store"),
+        tables.listings.c.experiment == bindparam("experiment"),
+        tables.listings.c.run_id.is_not(None),
+    )
+    .order_by(tables.listings.c.id.desc())
+)
+
+
+def _read(digest: str, body: bytes) -> Record:
+    found = read_kept(body)
+    if found.digest != digest:
+        raise BadRecord(
+            f"what is kept as {digest} is not what was captured: its bytes were changed",
+            "restore the database from a backup, and find out who changed it",
+        )
+    return found
 
 
 def _row(of: Captured) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class Database:
         """Bring the schema up to date. SchemaTooNew when a newer version wrote it."""
         from alembic import command
 
-        from . import ledger, listings
+        from . import ledger, listings, tickets
 
         with self.writing() as connection:
             if connection.dialect.name == "postgresql":
@@ -76,6 +76,7 @@ class Database:
                 listings.restore(connection)
                 if schema.now == "0002":
                     listings.add_roots(connection)
+                tickets.restore(connection)
                 ledger.restore(connection)
 
     @property
@@ -196,7 +197,8 @@ def _options(backend: str) -> dict[str, Any]:
 def _embedded(connection: Any, _: object) -> None:
     connection.isolation_level = None  # transactions begin where we say, also around DDL
     cursor = connection.cursor()
-    for setting in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    settings = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON")
+    for setting in settings:  # the last: what is erased is overwritten in the file
         cursor.execute(f"PRAGMA {setting}")
     cursor.close()
 

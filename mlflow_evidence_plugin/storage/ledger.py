@@ -14,7 +14,7 @@ from ..errors import BadInput, NotFound
 from ..ledger import Checkpoint, Leaf, merkle, subject_digest
 from ..record import read_kept
 from .database import Database, batches, insert_new
-from .tables import heads, leaves, ledger, nodes, records, statements
+from .tables import counts, heads, leaves, ledger, nodes, records, statements
 
 ORIGIN = "mlflow-evidence.dev/ledger/"
 _APPENDING = 0x6C6F67  # names our advisory lock on PostgreSQL
@@ -38,9 +38,7 @@ def append(connection: Connection, entries: Sequence[Entry]) -> None:
 
     Late in its transaction: others who append wait from here to its end.
     """
-    if connection.dialect.name == "postgresql":
-        # SQLite has one writer anyway.
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _APPENDING})
+    lock(connection)
     there = _entered(connection, [statement for _, statement in entries])
     new = [entry for entry in dict.fromkeys(entries) if entry[1] not in there]
     if not new:
@@ -59,6 +57,13 @@ def append(connection: Connection, entries: Sequence[Entry]) -> None:
     connection.execute(leaves.insert(), rows)
     grown = [{"id": _id(node), "hash": found} for node, found in made.items()]
     connection.execute(nodes.insert(), grown)
+
+
+def lock(connection: Connection) -> None:
+    """Keep others from appending until the transaction's end."""
+    if connection.dialect.name == "postgresql":
+        # SQLite has one writer anyway.
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _APPENDING})
 
 
 def restore(connection: Connection) -> None:
@@ -113,6 +118,26 @@ class Ledger:
             query = select(heads.c.note).where(heads.c.size == size)
             kept: str = connection.execute(query).scalar_one()
             return kept
+
+    def counts_from(self) -> int:
+        """Under heads of more leaves than this, the leaves about a subject are counted."""
+        with self.database.reading() as connection:
+            found: int = connection.execute(select(ledger.c.counts_from)).scalar_one()
+        return found
+
+    def count_note(self, size: int, subject: str) -> str | None:
+        """The signed count of the leaves about a subject under a head, if it was signed."""
+        with self.database.reading() as connection:
+            query = select(counts.c.note)
+            here = (counts.c.size == size, counts.c.subject == subject)
+            return connection.execute(query.where(*here)).scalar()
+
+    def keep_count(self, size: int, subject: str, note: str, at: str) -> str:
+        """Keep a signed count; the one that was kept first, if another was."""
+        row = {"size": size, "subject": subject, "note": note, "signed_at": at}
+        with self.database.writing() as connection:
+            insert_new(connection, counts, [row])
+        return self.count_note(size, subject) or note
 
     def chain(self, subject: str, size: int) -> list[Placed]:
         """All leaves about a subject in the log of `size` leaves, in order, each proven."""

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, delete, func, select
 
+from ..errors import NotFound
 from ..record import Record, read, read_kept
 from ..record.canonical import loads
 from .database import insert_new
@@ -62,7 +63,9 @@ def keep(connection: Connection, found: Sequence[tuple[Record, str]]) -> None:
 def judge(connection: Connection, digest: str, verdict: Mapping[str, str]) -> None:
     """List a record's newest verdict: `environment, status, evaluated_at, expires_at`."""
     query = select(listings).where(listings.c.record_digest == digest).with_for_update()
-    listing = connection.execute(query).one()
+    listing = connection.execute(query).first()
+    if listing is None:
+        raise NotFound(f"there is no evidence with the digest {digest} any more")
     known = _verdicts(connection, listing)
     environment = verdict["environment"]
     if environment in known and known[environment].evaluated_at > verdict["evaluated_at"]:
@@ -103,7 +106,7 @@ def restore(connection: Connection) -> None:
         first_seen, first_seen.c.record_digest == records.c.digest
     )
     for rows in _batches(connection, query):
-        keep(connection, [(read(row.body), row.at) for row in rows])
+        keep(connection, [(read(row.body), row.at) for row in rows if row.body])
     for rows in _batches(connection, select(decisions).order_by(decisions.c.seq)):
         for row in rows:
             judge(connection, row.record_digest, _verdict(row))

@@ -181,8 +181,13 @@ def _query(store: str, filters: Filters, asked: Sequence[UUID]) -> tuple[Select[
 def _page(
     connection: Connection, rows: Sequence[Row[Any]], now: str | None, following: str | None
 ) -> Page:
+    return Page(tuple(found(connection, rows, now)), following)
+
+
+def found(connection: Connection, rows: Sequence[Row[Any]], now: str | None) -> list[Listing]:
+    """Rows of listings, with their verdicts."""
     known = statuses(connection, [row.id for row in rows], now)
-    return Page(tuple(_listing(row, known[row.id]) for row in rows), following)
+    return [_listing(row, known[row.id]) for row in rows]
 
 
 def _listing(row: Row[Any], verdicts: dict[str, str]) -> Listing:
@@ -219,4 +224,4 @@ def _seal(store: str, filters: Filters) -> bytes:
     return hashlib.sha256(json.dumps([store, vars(filters)]).encode()).digest()[:8]
 
 
-__all__ = ["Filters", "Listing", "Page", "View", "matches", "search"]
+__all__ = ["Filters", "Listing", "Page", "View", "found", "matches", "search"]

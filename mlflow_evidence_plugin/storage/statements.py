@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from ..errors import BadRecord
 from ..record import digest_of
 from .database import Database, batches
-from .tables import attestations, records, statements
+from .tables import attestations, observations, records, statements
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,22 @@ class Statements:
         return [found[digest] for digest in digests]
 
     def bodies(self, digests: Sequence[str]) -> dict[str, bytes]:
-        """The bytes of records, by digest; those that there are."""
+        """The bytes of records, by digest; those that there are, and were not erased."""
         found: dict[str, bytes] = {}
         with self.database.reading() as connection:
             for some in batches(digests):
                 query = select(records.c.digest, records.c.body).where(records.c.digest.in_(some))
-                found.update((row.digest, row.body) for row in connection.execute(query))
+                rows = connection.execute(query)
+                found.update((row.digest, row.body) for row in rows if row.body)
         return found
+
+    def seen_at(self, store: str, subject: str) -> str | None:
+        """When a subject was looked at last."""
+        query = select(func.max(observations.c.captured_at)).where(
+            observations.c.store == store, observations.c.subject == subject
+        )
+        with self.database.reading() as connection:
+            return connection.execute(query).scalar()
 
     def inputs(self, digest: str, more: Mapping[str, bytes]) -> list[tuple[str, str]]:
         """What a verdict on a record is made from: (predicate type, digest of the envelope).

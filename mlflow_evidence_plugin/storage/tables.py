@@ -95,6 +95,7 @@ listings = Table(
     Column("ticket", Text),
     Column("captured_at", TIME, nullable=False),
     Index("ix_listings_store", "store", "id"),
+    Index("ix_listings_experiment", "store", "experiment", "id"),
 )
 
 # An inverted index: a label is the digest of one thing by which a bundle can be found.
@@ -239,6 +240,8 @@ ledger = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("origin", Text, nullable=False),
+    # Of how many leaves it was when counts of subjects began to be signed: heads beyond have them.
+    Column("counts_from", BigInteger, nullable=False, server_default=text("0")),
 )
 
 leaves = Table(
@@ -268,6 +271,31 @@ heads = Table(
     Column("size", BigInteger, primary_key=True, autoincrement=False),
     Column("note", Text, nullable=False),
     Column("signed_at", TIME, nullable=False),
+)
+
+# How many leaves there are about a subject under a head: signed notes, of which the same holds.
+counts = Table(
+    "counts",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("subject", DIGEST, primary_key=True),
+    Column("note", Text, nullable=False),
+    Column("signed_at", TIME, nullable=False),
+)
+
+# What was erased. The record's row stays without its bytes, so that they never come back, and the
+# tombstone is a statement like any other. `erased` is a JSON list of the statements that are gone.
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("record_digest", ForeignKey("records.digest"), primary_key=True),
+    Column("store", Text, nullable=False),
+    Column("log_subject", DIGEST, nullable=False, index=True),
+    Column("statement", ForeignKey("statements.digest"), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("erased_by", Text, nullable=False),
+    Column("erased_at", TIME, nullable=False),
+    Column("erased", Text, nullable=False),
 )
 
 # RFC 3161 responses over the signatures of statements; they come after the statement, or never.

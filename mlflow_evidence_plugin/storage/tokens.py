@@ -7,7 +7,7 @@ import hmac
 import json
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,10 @@ from .database import Database
 from .search import View, matches
 from .tables import tokens
 
-SCOPES = ("evidence:read", "capture", "stamp", "approve", "ingest", "policy", "admin")
+SCOPES = (
+    *("evidence:read", "capture", "stamp", "approve", "act-for-others", "ingest", "policy"),
+    "admin",
+)
 TRUSTED_SECONDS = 1.0
 _MARK = "mle"
 _BY_ID = select(tokens).where(tokens.c.id == bindparam("id"))
@@ -27,13 +30,19 @@ _BY_ID = select(tokens).where(tokens.c.id == bindparam("id"))
 
 @dataclass(frozen=True)
 class Principal:
-    """A caller: its name, scopes, and the globs of experiments and models that it may see."""
+    """A caller: its name, scopes, and the globs of experiments and models that it may see.
+
+    `roles` are those in which it may approve. One with an `environment` may only ask for verdicts
+    in that.
+    """
 
     name: str
     scopes: tuple[str, ...]
     experiments: tuple[str, ...]
     models: tuple[str, ...]
     token_id: str
+    roles: tuple[str, ...] = ()
+    environment: str | None = None
 
     def sees_experiment(self, name: str | None) -> bool:
         """Whether an experiment's name lies in the token's globs."""
@@ -69,6 +78,8 @@ class Tokens:
         models: Sequence[str],
         now: str,
         expires_at: str | None = None,
+        roles: Sequence[str] = (),
+        environment: str | None = None,
     ) -> str:
         """Make a token and return it, this once: `mle_<id>_<secret>`."""
         unknown = [scope for scope in scopes if scope not in SCOPES]
@@ -76,7 +87,9 @@ class Tokens:
             said = f"unknown scope: {', '.join(unknown)}" if unknown else "a token needs a scope"
             raise BadInput(said, f"scopes are {', '.join(SCOPES)}")
         with self.database.writing() as connection:
-            return _made(connection, principal, scopes, (experiments, models), now, expires_at)
+            globs = (experiments, models)
+            limits = {"roles": json.dumps(list(roles)), "environment": environment}
+            return _made(connection, principal, scopes, globs, (now, expires_at), limits)
 
     def create_first(self, principal: str, scopes: Sequence[str], now: str) -> str | None:
         """A token that sees everything; None where there is a valid one for `admin` already."""
@@ -88,7 +101,7 @@ class Tokens:
             valid = select(tokens.c.scopes).where(tokens.c.revoked_at.is_(None), lasting)
             if any("admin" in json.loads(one) for one in connection.execute(valid).scalars()):
                 return None
-            return _made(connection, principal, scopes, (("*",), ("*",)), now, None)
+            return _made(connection, principal, scopes, (("*",), ("*",)), (now, None), {})
 
     def authenticate(self, token: str, now: str) -> Principal:
         """Whose token it is. Unauthorized, in the same words whatever is wrong with it.
@@ -122,7 +135,8 @@ class Tokens:
             return None, None
         globs = tuple(json.loads(row.experiments)), tuple(json.loads(row.models))
         scopes = tuple(json.loads(row.scopes))
-        return Principal(row.principal, scopes, *globs, row.id), row.expires_at
+        limits = (tuple(json.loads(row.roles)), row.environment)
+        return Principal(row.principal, scopes, *globs, row.id, *limits), row.expires_at
 
     def revoke(self, token_id: str, now: str) -> None:
         """End a token, within a second everywhere; NotFound."""
@@ -137,14 +151,12 @@ class Tokens:
         """Every token without its secret, newest first."""
         with self.database.reading() as connection:
             rows = connection.execute(select(tokens).order_by(tokens.c.created_at.desc())).all()
-        shown = ("id", "principal", "scopes", "experiments", "models")
-        times = ("created_at", "expires_at", "revoked_at")
+        lists = ("scopes", "experiments", "models", "roles")
+        plain = ("environment", "created_at", "expires_at", "revoked_at")
         return [
-            {
-                k: getattr(row, k) if k in ("id", "principal") else json.loads(getattr(row, k))
-                for k in shown
-            }
-            | {k: getattr(row, k) for k in times}
+            {k: getattr(row, k) for k in ("id", "principal")}
+            | {k: json.loads(getattr(row, k)) for k in lists}
+            | {k: getattr(row, k) for k in plain}
             for row in rows
         ]
 
@@ -158,8 +170,8 @@ def _made(
     principal: str,
     scopes: Sequence[str],
     globs: tuple[Sequence[str], Sequence[str]],
-    now: str,
-    expires_at: str | None,
+    times: tuple[str, str | None],
+    limits: Mapping[str, str | None],
 ) -> str:
     token_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     values = {
@@ -169,8 +181,9 @@ def _made(
         "scopes": json.dumps(list(scopes)),
         "experiments": json.dumps(list(globs[0])),
         "models": json.dumps(list(globs[1])),
-        "created_at": now,
-        "expires_at": expires_at,
+        "created_at": times[0],
+        "expires_at": times[1],
+        **limits,
     }
     connection.execute(tokens.insert().values(values))
     return f"{_MARK}_{token_id}_{secret}"

@@ -6,7 +6,7 @@ Nothing is read before a signature names it: records and policies go by their si
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,6 @@ from typing import Any
 
 from ..errors import (
     BadArchive,
-    BadLedger,
     BadMaterial,
     BadPolicy,
     BadSignature,
@@ -26,23 +25,29 @@ from ..policy import Policy, parse
 from ..record import Record, digest_of, read
 from ..signing import Keyring
 from ..signing.timestamp import Authorities
-from ..statements import Release
+from ..statements import Release, Tombstone
 from ..statements.decision import Summary, Tested
+from .beside import named_by
 from .bundle import binds
-from .chain import Head, read_chain, read_head, same_log
+from .chain import Head, read_head, same_log
+from .erased import Gone
 from .foreign import Foreign, about
+from .logged import Log, note_text
 from .members import (
     ARCHIVE_V1,
     CHAIN,
     CHECKPOINT,
+    COUNT,
     ENVELOPES,
     MANIFEST,
     MATERIALS,
     POLICIES,
+    TOMBSTONES,
     Hashing,
     check_copies,
     check_materials,
     check_names,
+    check_omitted,
     read_manifest,
 )
 from .opening import Opened, open_archive
@@ -98,6 +103,8 @@ class _Verifying:
         self.trusted, self.expected, self.checks = trusted, expected, checks
         self.records: dict[str, Record] = {}
         self.stated: list[Stated] = []
+        self.omitted: list[dict[str, Any]] = []
+        self.gone = Gone()
 
     def report(self) -> Report:
         take = self.checks.take
@@ -116,8 +123,8 @@ class _Verifying:
         self._members(record)
         head = take("ledger head", self._head, lambda h: f"{h.checkpoint.size} leaves, {_log(h)}")
         if head is not None:
-            chain = partial(self._chain, head, record)
-            take("ledger chain", chain, lambda n: f"the first {n} about the subject, none missing")
+            log = Log(self.opened, self.trusted, head.checkpoint, subject_digest(record.subject))
+            self.gone = log.check(self.stated, self.checks)
         self._judged(record)
         return self._ended(head, record)
 
@@ -134,16 +141,21 @@ class _Verifying:
         take("copies", copies, lambda n: f"{n} say what the statements say")
 
     def _judged(self, main: Record) -> None:
-        for one in self.stated:
+        for place, one in enumerate(self.stated):
+            before = self.stated[:place]
+            if isinstance(one.said, Tested | Summary) and self.gone.needed(one.said):
+                continue  # said by what is left open
             if isinstance(one.said, Tested):
-                again = partial(self._tested, one.said)
+                again = partial(self._tested, one.said, before)
                 self.checks.take(f"{one.name}: tests", again, lambda _: "derived again")
             elif isinstance(one.said, Summary):
-                verdict = partial(self._verdict, one.said)
+                verdict = partial(self._verdict, one.said, before)
                 said = f"{one.name}: verdict"
                 self.checks.take(said, verdict, lambda d: f"{d.status}, derived again")
         if environment := self.expected.decision:
-            force = partial(in_force, self.stated, environment, main.digest, self.expected.now)
+            lost = self._underivable()
+            now = self.expected.now
+            force = partial(in_force, self.stated, environment, main.digest, now, set(lost))
             self.checks.take("decision", force, lambda s: f"holds until {s.decision['expires_at']}")
 
     def _ended(self, head: Head | None, main: Record) -> Report:
@@ -154,8 +166,20 @@ class _Verifying:
         trusted = self.expected.authorities
         unproven = check_timestamps(self.opened, self.stated, trusted, self.checks)
         unproven += UNPROVEN[1:] if completeness is UNWITNESSED else ()
-        left = tuple(left_open(self.opened, self.stated, main))
+        left = tuple(left_open(self.opened, self.stated, main, self.omitted))
+        left += tuple(
+            f"{name}: not derived again: it was made from what was erased since"
+            for name in self._underivable().values()
+        )
         return Report(tuple(self.checks.done), unproven + left, completeness)
+
+    def _underivable(self) -> dict[str, str]:
+        """Verdicts and test results that were made from what was erased: digest and name."""
+        return {
+            one.digest: one.name
+            for one in self.stated
+            if isinstance(one.said, Tested | Summary) and self.gone.needed(one.said)
+        }
 
     def _main(self, told: Mapping[str, Any]) -> Record:
         signed = [one.said.record for one in self.stated if isinstance(one.said, Release)]
@@ -169,6 +193,8 @@ class _Verifying:
             raise BadArchive(f"the archive is about {record.subject.name}, not {wanted}")
         if store is not None and store != record.subject.store:
             raise BadArchive(f"the archive is of the store {record.subject.store}, not {store}")
+        check_omitted(told, self.opened, record)
+        self.omitted = told["omitted"]
         return record
 
     def _record(self, digest: str) -> Record:
@@ -185,6 +211,10 @@ class _Verifying:
     def _bound(self, one: Stated, main: Record) -> Record:
         if isinstance(one.said, Foreign):
             return about(one.said, [main, *self._of(main)])
+        if isinstance(one.said, Tombstone):  # its record is gone: the name is all that is left
+            if one.said.subject != main.subject.name:
+                raise BadArchive(f"{one.name} is about {one.said.subject}")
+            return main
         named = getattr(one.said, "record", None)
         if named is not None:
             record = self._record(named)
@@ -214,47 +244,30 @@ class _Verifying:
         """Digests that records and verdicts name: all that may lie among the materials."""
         for one in self.stated:
             if isinstance(one.said, Summary):
-                yield from map(str, one.said.decision["baselines"].values())
+                told = one.said.decision
+                yield from named_by(told["baselines"], told.get("beside"))
             elif isinstance(one.said, Tested):
-                yield from dict(one.said.baselines).values()
+                yield from named_by(dict(one.said.baselines), one.said.beside)
         for digest, record in self.records.items():
             yield digest
             yield from parts(record)
 
     def _head(self) -> Head:
-        note = self.opened.read(CHECKPOINT)
-        try:
-            return read_head(note.decode("utf-8"), self.trusted)
-        except UnicodeDecodeError as error:
-            raise BadLedger("the head of the log is not UTF-8") from error
+        return read_head(note_text(self.opened.read(CHECKPOINT)), self.trusted)
 
-    def _chain(self, head: Head, record: Record) -> int:
-        subject = subject_digest(record.subject)
-        leaves = read_chain(self.opened.read(CHAIN), head.checkpoint, subject)
-        there = [one.digest for one in self.stated]
-        logged = [leaf.statement for leaf in leaves]
-        if missing := set(logged) - set(there):
-            raise BadLedger(
-                f"{len(missing)} of the {len(logged)} statements that were signed about the "
-                "subject are not here, or do not verify",
-                "get the archive anew; if it stays so, something was removed",
-            )
-        if there != logged:
-            raise BadLedger("statements are here that the log does not have, or in another order")
-        return len(leaves)
+    def _tested(self, said: Tested, before: Sequence[Stated]) -> None:
+        self._read(named_by(dict(said.baselines), said.beside))
+        record, policy = self._record(said.record), self._policy(said.policy)
+        tested_again(said, record, policy, self.records, before)
 
-    def _tested(self, said: Tested) -> None:
-        self._baselines(dict(said.baselines))
-        tested_again(said, self._record(said.record), self._policy(said.policy), self.records)
-
-    def _verdict(self, said: Summary) -> Any:
-        record = self._record(said.record)
+    def _verdict(self, said: Summary, before: Sequence[Stated]) -> Any:
+        record, told = self._record(said.record), said.decision
         check_inputs(said, record, {one.digest: one for one in self.stated})
-        self._baselines(said.decision["baselines"])
-        return rederived(said, record, self._policy(said.policy), self.records)
+        self._read(named_by(told["baselines"], told.get("beside")))
+        return rederived(said, record, self._policy(said.policy), self.records, before)
 
-    def _baselines(self, named: Mapping[str, Any]) -> None:
-        for digest in map(str, named.values()):
+    def _read(self, named: Iterable[str]) -> None:
+        for digest in named:
             if digest.startswith("sha256:"):
                 self._record(digest)
 
@@ -289,11 +302,13 @@ __all__ = [
     "ARCHIVE_V1",
     "CHAIN",
     "CHECKPOINT",
+    "COUNT",
     "ENVELOPES",
     "MANIFEST",
     "MATERIALS",
     "POLICIES",
     "STATEMENTS",
+    "TOMBSTONES",
     "Expected",
     "verify_archive",
 ]

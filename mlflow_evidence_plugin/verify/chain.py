@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BadLedger, BadRecord
-from ..ledger import Checkpoint, Leaf, check_inclusion
+from ..ledger import Checkpoint, Count, Leaf, check_inclusion, count_name
 from ..ledger.checkpoint import read_checkpoint
+from ..ledger.count import read_count
 from ..ledger.leaf import leaf_of
 from ..record.canonical import loads
 from ..signing import Keyring, PublicKey, open_note
@@ -40,7 +41,7 @@ def read_chain(data: bytes, head: Checkpoint, subject: str) -> tuple[Leaf, ...]:
 
     `subject` is its digest in the log.
     """
-    leaves = [_placed(one, head) for one in _entries(data)]
+    leaves = [proven(one, head) for one in entries(data)]
     before: Leaf | None = None
     for sequence, leaf in enumerate(leaves):
         if leaf.subject != subject:
@@ -57,6 +58,23 @@ def read_chain(data: bytes, head: Checkpoint, subject: str) -> tuple[Leaf, ...]:
     return tuple(leaves)
 
 
+def check_count(note: str, trusted: Keyring, expected: Count) -> None:
+    """That no leaf about the subject comes after the last one: BadLedger unless it is this count.
+
+    BadSignature or BadEnvelope where nobody trusted signed it.
+    """
+    text, _ = open_note(note, count_name(expected.head.origin), trusted)
+    found = read_count(text)
+    if found.head != expected.head or found.subject != expected.subject:
+        raise BadLedger("the count of the statements is of another subject, or another head")
+    if found.leaves != expected.leaves:
+        raise BadLedger(
+            f"{found.leaves} statements were signed about the subject, {expected.leaves} are here: "
+            "the end was cut off",
+            "get the archive anew; if it stays so, something was removed",
+        )
+
+
 def same_log(head: Checkpoint, witnessed: Checkpoint) -> None:
     """BadLedger unless two heads are of one log, at one size, and agree."""
     if head.origin != witnessed.origin:
@@ -70,7 +88,8 @@ def same_log(head: Checkpoint, witnessed: Checkpoint) -> None:
         raise BadLedger("the log was rewritten: two heads of one size differ", "keep both")
 
 
-def _entries(data: bytes) -> Sequence[Any]:
+def entries(data: bytes) -> Sequence[Any]:
+    """The list that a member of the log is; BadLedger for anything else."""
     try:
         found = loads(data)
     except BadRecord as error:
@@ -80,7 +99,8 @@ def _entries(data: bytes) -> Sequence[Any]:
     return found
 
 
-def _placed(one: Any, head: Checkpoint) -> Leaf:
+def proven(one: Any, head: Checkpoint) -> Leaf:
+    """The leaf of an entry `{index, leaf, proof}`, proven under a head; BadLedger."""
     if not isinstance(one, dict) or set(one) != {"index", "leaf", "proof"}:
         raise BadLedger("an entry of the chain has other members than index, leaf and proof")
     index, proof = one["index"], one["proof"]

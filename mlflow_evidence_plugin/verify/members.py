@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
 from threading import Event
@@ -25,31 +25,77 @@ MANIFEST = "archive.json"
 MATERIALS = "materials/sha256/"
 POLICIES = "policy/sha256/"
 CHECKPOINT, CHAIN = "ledger/checkpoint", "ledger/chain.json"
+COUNT, TOMBSTONES = "ledger/count", "ledger/tombstones.json"
 ENVELOPES = "attestations.intoto.jsonl"
 SIGNATURE, MLBOM = "model.sig", "mlbom.cdx.json"
 
+FILES = ("outputs", "model_files")
+"""Sections of a record that name files by their SHA-256."""
+
+BEYOND_BOUND = "beyond-bound"
+REASONS = (BEYOND_BOUND, "changed", "gone", "masked", "not-scanned", "unreachable")
+"""Why a file that the record names was left out."""
+
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _VERDICT = re.compile(r"vsa-(?P<environment>[A-Za-z0-9_-]{1,64})\.dsse\.json")
-_ONES = {MANIFEST, CHECKPOINT, CHAIN, ENVELOPES, SIGNATURE, MLBOM}
+_ONES = {MANIFEST, CHECKPOINT, CHAIN, COUNT, TOMBSTONES, ENVELOPES, SIGNATURE, MLBOM}
 _FOLDERS = (STATEMENTS, MATERIALS, POLICIES)
 _UNSIGNED = re.compile(r"VERIFY\.md|trust/.+")
-_MANIFEST_MAX = 16 << 20
+MANIFEST_MAX = 16 << 20
 _HASHERS = 4
 
 
 def read_manifest(opened: Opened) -> Mapping[str, Any]:
     """Which subject the archive is about, and by which record. BadArchive or BadRecord."""
-    data = opened.read(MANIFEST) if opened.sizes.get(MANIFEST, 0) <= _MANIFEST_MAX else b"{}"
+    data = opened.read(MANIFEST) if opened.sizes.get(MANIFEST, 0) <= MANIFEST_MAX else b"{}"
     found = loads(data)
     if not isinstance(found, dict) or found.get("schema") != ARCHIVE_V1:
         raise BadArchive("not an archive of a version that is known here")
     if set(found) != {"schema", "subject", "record", "omitted"} or canonical(found) != data:
         raise BadArchive(f"{MANIFEST} is not as we write it")
-    if found["omitted"] != []:
-        raise BadArchive(f"{MANIFEST} says that something was left out, which nobody signed")
+    _check_form(found["omitted"])
     if not isinstance(found["record"], str) or not _DIGEST.fullmatch(found["record"]):
         raise BadArchive(f"{MANIFEST} names no record")
     return found
+
+
+def check_omitted(told: Mapping[str, Any], opened: Opened, main: Record) -> None:
+    """BadArchive unless what is said to be left out are files of the record, and are not here."""
+    omitted = told["omitted"]
+    if not omitted:
+        return
+    files = set(_files(main))
+    if strange := {(one["path"], one["digest"], one["size"]) for one in omitted} - files:
+        raise BadArchive(f"{len(strange)} of the files left out are none that the record names")
+    left = {one["digest"] for one in omitted}
+    here = {_named(name, MATERIALS) for name in opened.sizes if name.startswith(MATERIALS)}
+    if both := left & here:
+        raise BadArchive(f"{len(both)} of the files that are said to be left out are here")
+    if lost := {digest for _, digest, _ in files} - left - here:
+        raise BadArchive(f"{len(lost)} files are neither here nor said to be left out")
+
+
+def _files(record: Record) -> Iterator[tuple[str, str, int]]:
+    for place in FILES:
+        for path, file in record.values(place).items():
+            yield f"{place}/{path}", f"sha256:{file['sha256']}", file["size"]
+
+
+def _check_form(omitted: Any) -> None:
+    if not isinstance(omitted, list) or not all(map(_is_left_out, omitted)):
+        raise BadArchive(f"{MANIFEST} does not say what was left out as we say it")
+    order = [(one["size"], one["digest"]) for one in omitted]
+    if order != sorted(set(order)):
+        raise BadArchive(f"{MANIFEST} says what was left out in another order, or twice")
+
+
+def _is_left_out(one: Any) -> bool:
+    if not isinstance(one, dict) or set(one) != {"digest", "size", "path", "reason"}:
+        return False
+    texts = [one["digest"], one["path"], one["reason"]]
+    if type(one["size"]) is not int or not all(isinstance(text, str) for text in texts):
+        return False
+    return bool(_DIGEST.fullmatch(one["digest"])) and one["reason"] in REASONS
 
 
 def unsigned(opened: Opened) -> list[str]:

@@ -10,15 +10,21 @@ from ..record import digest_of
 from ..record.facts import is_time
 from ..signing import Keyring, PublicKey, bundle_of, open_bundle, open_envelope
 from ..statements import (
+    APPROVAL,
     BOM,
     MODEL_SIGNATURE,
     NAMES,
     PROVENANCE,
     RELEASE_EVIDENCE,
     TEST_RESULT,
+    TOMBSTONE,
     VSA,
+    WAIVER,
+    Approved,
     Release,
     Statement,
+    Tombstone,
+    Waived,
 )
 from ..statements.bom import Bom
 from ..statements.decision import Summary, Tested
@@ -36,11 +42,16 @@ _KINDS: Mapping[type[Statement], str] = {
     Bom: BOM,
     Tested: TEST_RESULT,
     Summary: VSA,
+    Approved: APPROVAL,
+    Waived: WAIVER,
+    Tombstone: TOMBSTONE,
 }
 _DECISION = {
     *("allowed", "status", "result", "state", "store", "subject", "environment", "record"),
     *("release", "policy", "evaluated_at", "expires_at", "baselines", "digest"),
 }
+_BESIDE = {"waived", "beside"}
+"""Members of a verdict whose rules looked at more than record and baselines: both, or none."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +108,9 @@ def _check_decision(said: Summary, key: PublicKey) -> None:
     known = set(said.decision) - {"reasons", "warnings", "omitted"}
     at, until = said.decision.get("evaluated_at"), said.decision.get("expires_at")
     tables = [said.decision.get("baselines"), said.decision.get("omitted", {})]
-    if known != _DECISION or not all(isinstance(one, dict) for one in tables):
+    tables.append(said.decision.get("beside", {}))
+    more = _BESIDE if _BESIDE & known else set()
+    if known != _DECISION | more or not all(isinstance(one, dict) for one in tables):
         raise BadVerdict("the verdict has other members than a verdict has")
     if not is_time(at) or not is_time(until):
         raise BadVerdict("the verdict does not say when it was made, and until when it holds")

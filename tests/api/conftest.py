@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from urllib.parse import quote
+
 import pytest
 
 from tests.api.visitors import UNKNOWN, Visitor
-from tests.browser.gallery import gallery, made_run, made_version, odd_run
+from tests.browser.gallery import (
+    HOSTILE,
+    gallery,
+    made_run,
+    made_version,
+    odd_run,
+)
+
+ODD = quote(HOSTILE["attribute"])
 
 
 @pytest.fixture(scope="package")
@@ -20,6 +31,8 @@ def shown(tmp_path_factory):
     made.judge("tumour", "7", "prod")
     made.run = made.capture(made_run())
     made.odd = made.capture(odd_run())
+    named = {"run_id": "d" * 32, "experiment": HOSTILE["attribute"]}
+    made.capture(replace(odd_run(), **named))
     return made
 
 
@@ -44,6 +57,13 @@ def pages(shown):
         "blocked": f"/bundles/{shown.blocked}",
         "run": f"/bundles/{shown.run}",
         "odd": f"/bundles/{shown.odd}",
+        "compare": "/compare",
+        "compared": "/compare?base=models/tumour/6&other=models/tumour/7&other=&higher=auc",
+        "odd compared": f"/compare?base={shown.run}&other={shown.odd}",
+        "course": "/experiments/tumour-monthly/history?metric=auc",
+        "odd course": f"/experiments/{ODD}/history?metric=" + quote(HOSTILE["script"]),
+        "course asked for": "/experiments/tumour-monthly/history",
+        "plot": "/experiments/tumour-monthly/history.svg?metric=auc",
         "missing": f"/bundles/{UNKNOWN}",
         "picture": f"/bundles/{shown.run}/metrics.svg?name=auc",
         "file": f"/bundles/{shown.run}/evidence.html",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 from mlflow_evidence_plugin.errors import EvidenceError
@@ -21,10 +22,20 @@ class Away:
         self.error = error
 
     def __getattr__(self, name: str) -> Any:
-        def refuse(*_: Any) -> Any:
+        def refuse(*_: Any, **__: Any) -> Any:
             raise self.error
 
         return refuse
+
+
+def silent(service: Any, monkeypatch: Any) -> Any:
+    """The service's store, at an address where nobody answers."""
+    import mlflow
+
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    store = copy(service.evidence.capturing.store)
+    store.client = mlflow.MlflowClient("http://127.0.0.1:1", "http://127.0.0.1:1")
+    return store
 
 
 class Listening:

@@ -7,23 +7,27 @@ import json
 import pytest
 
 from mlflow_evidence_plugin.errors import StoreRefused, StoreUnavailable
+from mlflow_evidence_plugin.service.deciding import SETTLED
 from tests.api.stores import Away, Untouchable
 from tests.contract.checked import Client
 
 KEYS = [
     *("allowed", "status", "result", "state", "reasons", "warnings", "store", "subject"),
     *("resolved_at", "environment", "record", "release", "decision", "policy", "evaluated_at"),
-    *("expires_at", "details_url", "baselines"),
+    *("expires_at", "details_url", "baselines", "waived"),
 ]
 """In this order: some consumers look for a literal text."""
+INSISTING = {"Cache-Control": "no-cache"}
+"""Who sends it wants everything looked at anew."""
 OTHER = "sha256:" + "0" * 64
 AWAY = StoreUnavailable("the tracking store is away", "try again")
 
 
 @pytest.fixture
 def ask(admin, captured):
-    def asked(version, query="", client=admin):
-        return client.get(f"/v1/models/credit/versions/{version}/decision?environment=prod{query}")
+    def asked(version, query="", client=admin, **options):
+        path = f"/v1/models/credit/versions/{version}/decision?environment=prod{query}"
+        return client.get(path, **options)
 
     return asked
 
@@ -123,7 +127,7 @@ def test_new_evidence_is_judged_anew(admin, maker):
     assert admin.get(f"{path}/evidence").json["digest"] == after["record"]
 
 
-def test_a_baseline_that_moves_is_judged_anew(admin, maker):
+def test_a_baseline_that_moves_is_judged_anew(service, tokens, admin, maker):
     worse = maker.version("rivals", maker.run(log_loss=0.5))
     better = maker.version("rivals", maker.run(log_loss=0.2))
     for version in (worse, better):
@@ -132,7 +136,19 @@ def test_a_baseline_that_moves_is_judged_anew(admin, maker):
     maker.client.set_registered_model_alias("rivals", "production", worse)
     assert admin.get(path).json["allowed"] is True
     maker.client.set_registered_model_alias("rivals", "production", better)
+    assert admin.get(path).json["allowed"] is True, "what stands is not looked at anew at once"
+    assert codes(admin.get(path, headers=INSISTING).json) == ["no-regression"]
     assert codes(admin.get(path).json) == ["no-regression"]
+    maker.client.set_registered_model_alias("rivals", "production", worse)
+    soon = service.evidence.now() + SETTLED
+    later = Client(service.app(now=lambda: soon), tokens.admin)
+    assert later.get(path).json["allowed"] is True
+
+
+def test_what_stands_is_answered_without_the_store(service, tokens, ask, world):
+    assert ask(world.v_good).json["allowed"] is True
+    client = Client(service.on_store(Untouchable()), tokens.reader)
+    assert ask(world.v_good, client=client).json["allowed"] is True
 
 
 def test_an_alias_is_resolved_when_it_is_asked(admin, world, captured):
@@ -159,10 +175,10 @@ def test_by_alias_nothing_is_allowed_while_the_store_does_not_answer(
 def test_by_version_a_baseline_that_cannot_be_resolved_denies(service, tokens, ask, world):
     client = Client(service.on_store(Away(AWAY)), tokens.reader)
     assert ask(world.v_good).json["allowed"] is True
-    away = ask(world.v_good, client=client).json
+    away = ask(world.v_good, client=client, headers=INSISTING).json
     assert (away["allowed"], codes(away)) == (False, ["no-regression"])
     assert "the baseline is unknown" in away["reasons"][0]["found"]
-    assert ask(world.v_good).json["allowed"] is True
+    assert ask(world.v_good, headers=INSISTING).json["allowed"] is True
 
 
 def test_a_kept_pass_without_a_baseline_does_not_stand_in_for_an_unknown_one(
@@ -171,7 +187,8 @@ def test_a_kept_pass_without_a_baseline_does_not_stand_in_for_an_unknown_one(
     """`first` allows a release while nobody holds the alias; away, nobody can tell."""
     path = f"/v1/models/credit/versions/{world.v_good}/decision?environment=first"
     assert admin.get(path).json["allowed"] is True
-    away = Client(service.on_store(Away(AWAY)), tokens.reader).get(path)
+    client = Client(service.on_store(Away(AWAY)), tokens.reader)
+    away = client.get(path, headers=INSISTING)
     assert away.json["allowed"] is False
 
 
@@ -179,9 +196,10 @@ def test_a_denial_for_an_unknown_baseline_does_not_outlast_the_stores_absence(
     service, tokens, admin, captured, world
 ):
     path = f"/v1/models/credit/versions/{world.v_regressed}/decision?environment=first"
-    away = Client(service.on_store(Away(AWAY)), tokens.reader).get(path)
+    client = Client(service.on_store(Away(AWAY)), tokens.reader)
+    away = client.get(path, headers=INSISTING)
     assert away.json["allowed"] is False
-    assert admin.get(path).json["allowed"] is True
+    assert admin.get(path, headers=INSISTING).json["allowed"] is True
 
 
 def test_without_baselines_a_version_is_decided_without_the_store(service, tokens, world, captured):

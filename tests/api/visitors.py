@@ -26,6 +26,8 @@ class Visitor:
 
 NAMES = [
     "search", "found", "nothing", "wrong", "allowed", "blocked", "run", "odd", "missing",
-    "picture", "file", "version", "of run",
+    "compare", "compared", "odd compared", "course", "course asked for",
+    "plot", "picture", "file", "version", "of run",
 ]  # fmt: skip
-READ = [name for name in NAMES if name not in ("picture", "file", "version", "of run")]
+NOT_READ = ("plot", "picture", "file", "version", "of run")
+READ = [name for name in NAMES if name not in NOT_READ] + ["odd course"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import zipfile
 from types import SimpleNamespace
 
 import pytest
@@ -63,6 +65,21 @@ def test_a_run_is_captured_whole(service, world):
     assert found["governance"]["facts"]["azureml.job"]["value"].startswith("https://ml.azure.com/")
     assert found["run"]["facts"]["status"]["value"] == "FINISHED"
     assert {"models/credit/1", "models/credit/2"} <= set(found["models"]["facts"])
+
+
+@pytest.mark.parametrize("subject", [{"run_id": "finished"}, {"model": MODEL, "version": "1"}])
+def test_an_archive_has_the_files_of_a_run_and_of_a_model(service, world, subject):
+    if "run_id" in subject:
+        subject = {"run_id": world.finished}
+    found = service.capture(**subject)
+    bundle = service.evidence.named(subject, service.me)
+    _, pieces = service.evidence.archive(bundle.digest, service.me, artifacts=1 << 20)
+    with zipfile.ZipFile(io.BytesIO(b"".join(pieces))) as archive:
+        names = set(archive.namelist())
+        assert json.loads(archive.read("archive.json"))["omitted"] == []
+    files = digests(found["outputs"]) | digests(found.get("model_files", {"facts": {}}))
+    assert files
+    assert {f"materials/sha256/{sha256}" for sha256 in files.values()} <= names
 
 
 def test_a_run_that_the_platform_has_not_ended_is_captured_as_such(service, world):

@@ -42,6 +42,8 @@ def site(tmp_path_factory):
             "blocked": f"/bundles/{blocked}",
             "odd": f"/bundles/{made.capture(odd_run())}",
             "big": f"/bundles/{made.capture(big_run())}",
+            "compared": "/compare?base=models/tumour/6&other=models/tumour/7&lower=log_loss",
+            "course": "/experiments/tumour-monthly/history?metric=log_loss&direction=lower",
         }
         yield made
 
@@ -62,7 +64,9 @@ def tab(chrome, site):
 
 
 @needs_browser
-@pytest.mark.parametrize("name", ["search", "nothing found", "blocked", "odd", "big"])
+@pytest.mark.parametrize(
+    "name", ["search", "nothing found", "blocked", "odd", "big", "compared", "course"]
+)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_page_fits_its_screen_and_the_browser_has_no_complaint(tab, site, tmp_path, name, width):
     for dark in (False, True)[: 1 if name == "big" else 2]:
@@ -112,7 +116,7 @@ SEEN = f"""(() => {{ {HERE} const style = getComputedStyle(here);
 
 
 @needs_browser
-@pytest.mark.parametrize("name", ["search", "blocked"])
+@pytest.mark.parametrize("name", ["search", "blocked", "compared", "course"])
 def test_the_keyboard_reaches_everything_and_it_is_seen_where_it_is(tab, site, name):
     tab.open(site.url + site.pages[name])
     reachable, reached = tab.value(REACHABLE), []

@@ -1,4 +1,7 @@
-"""`inventory`: over two real services; one that is away is said, and the rest is shown."""
+"""`inventory`: over two real services; one that is away is said, and the rest is shown.
+
+Both stand on one tracking server: what is in the list of both is told apart by its evidence.
+"""
 
 from __future__ import annotations
 
@@ -54,16 +57,18 @@ def test_two_services_are_one_list_with_what_is_missing(az, first, second, captu
     found = {(one["service"], one["subject"]): one for one in done.json["items"]}
     assert len(found) == len(done.json["items"])  # each subject once
     good = found["prod", f"models/credit/{world.v_good}"]
-    assert (good["owner"], good["ticket"], good["missing"]) == ("ana@example.org", "CHG-1042", [])
+    assert (good["owner"], good["ticket"], good["listed"]) == ("ana@example.org", "CHG-1042", True)
+    assert good["lacks"] == ["cost_center", "monitoring", "approval"]
     bare = found["prod", captures.bare]
-    assert (bare["owner"], bare["ticket"], bare["missing"]) == (None, None, ["owner", "ticket"])
-    assert ("lab-2", f"runs/{world.odd}") in found
-    assert [where for where, _ in found].count("lab-2") == 1
+    assert (bare["owner"], bare["ticket"], bare["lacks"][0]) == (None, None, "owner")
+    there = [key for key, one in found.items() if key[0] == "lab-2" and one["digest"]]
+    assert there == [("lab-2", f"runs/{world.odd}")]
+    assert "evidence" in found["lab-2", captures.bare]["lacks"]
 
 
 def test_one_service_is_that_of_the_environment(az, first, captures):
     url, token = first
-    words = ("-o", "tsv", "--query", "items[?missing].subject")
+    words = ("-o", "tsv", "--query", "items[?contains(lacks, 'ticket')].subject")
     done = az("inventory", *words, EVIDENCE_URL=url, EVIDENCE_TOKEN=token)
     assert done.code == 0, done.err
     assert captures.bare in done.out.split()
@@ -77,7 +82,7 @@ def test_tsv_lists_the_subjects_and_a_table_what_each_lacks(az, first, captures)
     table = az("inventory", "-o", "table", **env).out.splitlines()
     assert len(table) == len(everything) + 1
     (bare,) = [line for line in table if captures.bare in line]
-    assert bare.rstrip().endswith("owner ticket")
+    assert bare.rstrip().endswith("owner cost_center ticket rollback monitoring")
 
 
 def test_verdicts_are_told_by_environment(az, first, world):
@@ -91,7 +96,7 @@ def test_verdicts_are_told_by_environment(az, first, world):
 def test_pages_are_followed_to_the_end(az, first, monkeypatch):
     env = dict(zip(("EVIDENCE_URL", "EVIDENCE_TOKEN"), first, strict=True))
     whole = az("inventory", **env).json
-    monkeypatch.setattr("mlflow_evidence_plugin.client.PAGE", 1)
+    monkeypatch.setattr("mlflow_evidence_plugin.client.STORE_PAGE", 3)
     assert az("inventory", **env).json == whole
     assert len(whole["items"]) > 3
 
@@ -101,8 +106,8 @@ def test_a_bound_is_told_where_it_cuts(az, first, second):
     done = az("inventory", *words, "--max", "1", **env)
     assert done.code == 0
     assert [one["service"] for one in done.json["items"]] == ["prod", "lab-2"]
-    assert done.json["truncated"] == ["prod"]
-    assert "prod: only the newest 1 subjects" in done.err
+    assert done.json["truncated"] == ["prod", "lab-2"]
+    assert "prod: only the first 1 subjects" in done.err
 
 
 def test_a_service_that_is_away_is_said_and_the_rest_is_shown(az, second, world):
@@ -111,21 +116,22 @@ def test_a_service_that_is_away_is_said_and_the_rest_is_shown(az, second, world)
     assert done.code == 6
     (problem,) = done.json["problems"]
     assert (problem["service"], problem["code"]) == ("prod", "service-unavailable")
-    assert [one["subject"] for one in done.json["items"]] == [f"runs/{world.odd}"]
+    assert f"runs/{world.odd}" in [one["subject"] for one in done.json["items"]]
     assert "error: prod: " in done.err and "mend: " in done.err
     table = az("inventory", *words, "-o", "table", **env)
-    assert (table.code, len(table.out.splitlines())) == (6, 3)
+    assert (table.code, len(table.out.splitlines())) == (6, len(done.json["items"]) + 2)
 
 
 def test_a_token_that_one_service_does_not_take_is_said(az, first, second):
     words, env = both((first[0], "mle_0123456789abcdef_wrong"), second)
     done = az("inventory", *words, **env)
-    assert (done.code, len(done.json["items"])) == (5, 1)
+    assert done.code == 5
+    assert {one["service"] for one in done.json["items"]} == {"lab-2"}
     assert done.json["problems"][0]["code"] == "unauthorized"
 
 
 def test_a_service_that_breaks_off_half_way_is_said_with_what_it_gave(az, first, monkeypatch):
-    monkeypatch.setattr("mlflow_evidence_plugin.client.PAGE", 1)
+    monkeypatch.setattr("mlflow_evidence_plugin.client.STORE_PAGE", 1)
     with meddling(first[0]) as meddler:
 
         def second_page(asked, forward):
@@ -169,7 +175,7 @@ def test_an_older_service_tells_less(az, serving):
 
     env = {"EVIDENCE_URL": serving(old), "EVIDENCE_TOKEN": "x"}
     (item,) = az("inventory", **env).json["items"]
-    assert (item["owner"], item["verdicts"], item["missing"]) == (None, None, ["owner", "ticket"])
+    assert (item["owner"], item["verdicts"], item["lacks"]) == (None, None, [])
     table = az("inventory", "-o", "table", **env).out
     assert len(table.splitlines()) == 2 and "\x1b" not in table
 
@@ -202,5 +208,41 @@ def test_of_what_is_again_as_it_was_the_newest_evidence_is_shown(az, first, make
         maker.client.set_tag(run_id, "note", note)
         digests.append(az("capture", f"runs/{run_id}", **env).json["digest"])
     query = f"items[?subject=='runs/{run_id}'].digest"
+    assert az("inventory", "--captured", "--query", query, **env).json == [digests[2]]
     assert digests[0] == digests[2] != digests[1]
     assert az("inventory", "--query", query, **env).json == [digests[2]]
+
+
+def test_filters_are_the_service_s(az, first, captures, world):
+    env = dict(zip(("EVIDENCE_URL", "EVIDENCE_TOKEN"), first, strict=True))
+    done = az("inventory", "--lacks", "owner", "--captured", "--days", "30", **env)
+    assert captures.bare in [one["subject"] for one in done.json["items"]]
+    assert {one["listed"] for one in done.json["items"]} == {None}
+    assert all("owner" in one["lacks"] for one in done.json["items"])
+    assert f"models/credit/{world.v_good}" not in done.out
+    assert az("inventory", "--lacks", "luck", **env).code == 2
+
+
+@pytest.mark.parametrize("by", ["owner", "cost_center"])
+def test_it_is_added_up(az, first, captures, by):
+    env = dict(zip(("EVIDENCE_URL", "EVIDENCE_TOKEN"), first, strict=True))
+    everything = az("inventory", **env).json["items"]
+    found = az("inventory", "--by", by, **env).json["items"]
+    assert {one["group"] for one in found} == {one[by] for one in everything}
+    assert sum(one["subjects"] for one in found) == len(everything)
+    table = az("inventory", "--by", by, "-o", "table", **env).out
+    assert "(nobody)" in table and "owner: " in table
+
+
+def test_a_store_that_is_away_is_said_and_what_was_captured_is_shown(
+    az, service, captures, serving, monkeypatch
+):
+    from tests.api.stores import silent
+
+    url = serving(service.on_store(silent(service, monkeypatch)))
+    token = (service.home / "token").read_text().strip()
+    done = az("inventory", EVIDENCE_URL=url, EVIDENCE_TOKEN=token)
+    assert done.code == 6
+    assert done.json["problems"][0]["code"] == "store-unavailable"
+    assert captures.bare in [one["subject"] for one in done.json["items"]]
+    assert "when the store is back" in done.err

@@ -14,17 +14,46 @@ from tests.contract.checked import CONTRACT, contract, operations
 
 HEALTH = {("get", "/livez"), ("get", "/readyz")}
 OPEN = HEALTH | {("get", "/v1/trust")}
-GUARDED = [operation for operation in operations() if operation not in OPEN]
+SIGNED = {
+    ("post", "/v1/checks/github"): "github",
+    ("post", "/v1/checks/gitlab/deployments"): "gitlabWebhook",
+    ("post", "/v1/checks/gitlab/merge-requests"): "gitlabCheck",
+}
+"""Webhooks: what lets them in is their signature (tests/consumers)."""
+GUARDED = [one for one in operations() if one not in OPEN and one not in SIGNED]
 BODY = {
     ("post", "/v1/captures"): {"run_id": "unknown"},
     ("post", "/v1/runs/{run_id}/stamp"): {"values": {}},
+    ("post", "/v1/bundles/{digest}/erasure"): {"reason": "a leak"},
+    ("post", "/v1/bundles/{digest}/approvals"): {"role": "risk", "decision": "approved"},
+    ("post", "/v1/bundles/{digest}/approvals/{statement}/revocation"): {},
+    ("post", "/v1/bundles/{digest}/waivers"): {
+        "environment": "prod",
+        "rule": "tracked-run",
+        "reason": "a drill",
+        "expires_at": "2090-01-01T00:00:00Z",
+    },
 }
-QUERY = {"/v1/ledger/consistency": "?old=0"}
+QUERY = {
+    "/v1/ledger/consistency": "?old=0",
+    "/v1/compare": "?base=runs/unknown&other=runs/unknown",
+    "/v1/experiments/{name}/history": "?metric=unknown",
+}
+DRAWN = {
+    "/v1/compare": (),
+    "/v1/experiments/{name}/history": ("image/svg+xml", "image/png"),
+}
+"""What also comes as Markdown, and as these pictures."""
 SCOPES = {
     ("post", "/v1/captures"): "capture",
     ("get", "/v1/captures/{capture_id}"): "capture",
     ("post", "/v1/runs/{run_id}/stamp"): "stamp",
     ("post", "/v1/attestations"): "ingest",
+    ("post", "/v1/bundles/{digest}/erasure"): "admin",
+    ("post", "/v1/bundles/{digest}/approvals"): "approve",
+    ("post", "/v1/bundles/{digest}/approvals/{statement}/revocation"): "approve",
+    ("post", "/v1/bundles/{digest}/waivers"): "policy",
+    ("post", "/v1/policies/explain"): "policy",
 }
 """What an operation needs that does not only read."""
 
@@ -65,6 +94,8 @@ def test_an_operation_documents_each_status_and_none_by_default(method, path):
             assert not found
         elif int(status) >= 400:
             assert found == {"application/problem+json"}
+        elif path in DRAWN:
+            assert found == {"application/json", "text/markdown", *DRAWN[path]}
         elif path.endswith("/evidence") or path == "/v1/bundles/{digest}":
             assert found == {one.media_type for one in RENDERERS}
         else:
@@ -77,6 +108,15 @@ def test_an_operation_documents_its_security(method, path):
     operation = contract()["paths"][path][method]
     assert operation["security"] == [{"token": []}]
     assert {"401", "403"} <= set(operation["responses"])
+
+
+@pytest.mark.parametrize(("method", "path"), SIGNED)
+def test_a_webhook_documents_its_signature(method, path):
+    scheme = SIGNED[method, path]
+    operation = contract()["paths"][path][method]
+    assert operation["security"] == [{scheme: []}]
+    assert contract()["components"]["securitySchemes"][scheme]["in"] == "header"
+    assert "401" in operation["responses"]
 
 
 @pytest.mark.parametrize(("method", "path"), sorted(HEALTH))
@@ -129,7 +169,8 @@ def test_no_operation_answers_without_a_valid_token(ask, tokens, method, path, t
 def test_every_operation_refuses_a_token_without_its_scope(app, ask, tokens, method, path):
     scope = scope_of(app, method, path)
     others = {"capture": tokens.reader, "stamp": tokens.mine}
-    for wrong in (others.get(scope, tokens.capturer), tokens.approver):
+    second = tokens.reader if scope == "approve" else tokens.approver
+    for wrong in (others.get(scope, tokens.capturer), second):
         answer = ask(method, path, wrong)
         assert answer.status_code == 403
         assert answer.json["code"] == "forbidden"

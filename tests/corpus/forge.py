@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlflow_evidence_plugin.ledger import Checkpoint, Leaf, merkle, subject_digest
+from mlflow_evidence_plugin.ledger import (
+    Checkpoint,
+    Count,
+    Leaf,
+    count_name,
+    merkle,
+    subject_digest,
+)
 from mlflow_evidence_plugin.record import Record, canonical, digest_of, read
 from mlflow_evidence_plugin.service.archive import zipped
 from mlflow_evidence_plugin.signing import (
@@ -116,6 +123,12 @@ class Forge:
             entries.append({"index": index, "leaf": vars(leaf), "proof": proof})
         self.members["ledger/chain.json"] = canonical(entries)
         self.members["ledger/checkpoint"] = sign_note(head.text, head.origin, self.key).encode()
+        return self.count(Count(head, subject_digest(self.record.subject), len(leaves)))
+
+    def count(self, told: Count, key: SigningKey | None = None) -> Forge:
+        """A count of the subject's leaves, signed."""
+        note = sign_note(told.text, count_name(told.head.origin), key or self.key)
+        self.members["ledger/count"] = note.encode()
         return self
 
     def restate(self, envelopes: list[bytes], hint: str | None = None) -> Forge:

@@ -35,6 +35,8 @@ class World:
     stale: Forge = field(repr=False)
     early: Forge = field(repr=False)
     other: Forge = field(repr=False)
+    erased: Forge = field(repr=False)
+    """A version whose first record was erased before the second was captured."""
     elsewhere: Forge = field(repr=False)
     """The same version's evidence, signed by the same key, of another store."""
 
@@ -63,6 +65,13 @@ def made(folder: Path) -> World:
         service.judge("tumour", "7", environment)
     other = service.capture(_version("6", curves, name="tumor"))
     service.judge("tumor", "6", "lab")
+    first = service.capture(_version("6", curves, name="patients", files=AGAIN))
+    gone = Client(service.app, service.token).post(
+        f"/v1/bundles/{first}/erasure", {"reason": "a patient's name"}
+    )
+    assert gone.status_code == 200, gone.text
+    erased = service.capture(_version("6", curves, name="patients"))
+    service.judge("patients", "6", "lab")
     now = datetime.now(timezone.utc)
     at = {"stale": now - timedelta(days=3), "early": now + timedelta(days=300)}
     judged = {name: _judged(service, curves, name, when) for name, when in at.items()}
@@ -79,6 +88,7 @@ def made(folder: Path) -> World:
         _archive(service, denied, key),
         **{name: _archive(service, digest, key) for name, digest in judged.items()},
         other=_archive(service, other, key),
+        erased=_archive(service, erased, key),
         elsewhere=_elsewhere(folder, key, curves),
     )
 

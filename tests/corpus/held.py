@@ -164,7 +164,54 @@ def _capitals(w: World) -> Forge:
     return forge
 
 
+def _omitted(change: Any, *more: Any) -> Any:
+    """The files of the record, as they are honestly said to be left out; and then a lie."""
+
+    def lie(w: World) -> Forge:
+        forge = w.good.copy()
+        files = {
+            (file["size"], f"sha256:{file['sha256']}"): f"{place}/{path}"
+            for place in ("model_files", "outputs")
+            for path, file in forge.record.values(place).items()
+        }
+        told = [
+            {"digest": digest, "size": size, "path": path, "reason": "gone"}
+            for (size, digest), path in sorted(files.items())
+        ]
+        made = change(told)
+        told = told if made is None else made
+        forge.members["archive.json"] = canonical(forge.manifest | {"omitted": told})
+        for one in more:
+            forge.members[f"materials/sha256/{one(told)[7:]}"] = b"x"
+        return forge
+
+    return lie
+
+
+honest = _omitted(lambda _: None)
+
+OMITTED = {
+    "bad-archive__omitted-that-is-no-list": _omitted(lambda told: {"files": told}),
+    "bad-archive__omitted-that-is-no-table": _omitted(lambda told: [one["path"] for one in told]),
+    "bad-archive__omitted-with-a-further-member": _omitted(lambda t: t[0].update(note="x")),
+    "bad-archive__omitted-without-a-reason": _omitted(lambda t: t[0].pop("reason") and None),
+    "bad-archive__omitted-for-an-unknown-reason": _omitted(lambda t: t[0].update(reason="bored")),
+    "bad-archive__omitted-in-another-order": _omitted(lambda told: told[::-1]),
+    "bad-archive__omitted-twice": _omitted(lambda told: [told[0], *told]),
+    "bad-archive__omitted-with-a-size-that-is-true": _omitted(lambda t: t[0].update(size=True)),
+    "bad-archive__omitted-with-another-size": _omitted(lambda t: t[0].update(size=1)),
+    "bad-archive__omitted-under-another-name": _omitted(lambda t: t[0].update(path="outputs/x")),
+    "bad-archive__omitted-that-nobody-names": _omitted(
+        lambda t: t[0].update(digest="sha256:" + "0" * 64)
+    ),
+    "bad-archive__omitted-by-no-digest": _omitted(lambda t: t[0].update(digest="0" * 64)),
+    "bad-archive__omitted-but-here": _omitted(lambda _: None, lambda told: told[0]["digest"]),
+    "bad-archive__omitted-in-part": _omitted(lambda told: told[1:]),
+}
+"""What an archive says of files that it does not hold."""
+
 HELD = {
+    **OMITTED,
     "bad-ledger__member-dropped": without(2),
     "bad-ledger__member-dropped-with-its-leaf": without(2, log=True),
     "bad-ledger__first-member-dropped-with-its-leaf": without(0, log=True),

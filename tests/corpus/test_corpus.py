@@ -18,13 +18,14 @@ from mlflow_evidence_plugin.cli.main import add_commands, cli
 from mlflow_evidence_plugin.errors import EvidenceError, by_code
 from mlflow_evidence_plugin.signing import Keyring
 from mlflow_evidence_plugin.verify import Expected, verify_archive
+from tests.corpus.ended import ENDED
 from tests.corpus.forge import Forge
 from tests.corpus.good import World, made
-from tests.corpus.held import HELD, without
+from tests.corpus.held import HELD, honest
 from tests.corpus.shaped import SHAPED
 from tests.corpus.signed import SIGNED
 
-CORPUS = {**SIGNED, **HELD, **SHAPED}
+CORPUS = {**SIGNED, **HELD, **SHAPED, **ENDED}
 SECONDS = 5
 MEMORY = 1 << 30
 PROCESSES = (
@@ -88,10 +89,10 @@ def in_time():
 
 
 def test_the_corpus_is_large():
-    assert len(CORPUS) == len(SIGNED) + len(HELD) + len(SHAPED) >= 60
+    assert len(CORPUS) == len(SIGNED) + len(HELD) + len(SHAPED) + len(ENDED) >= 60
 
 
-@pytest.mark.parametrize("which", ["good", "denied", "stale", "other"])
+@pytest.mark.parametrize("which", ["good", "denied", "stale", "other", "erased"])
 def test_what_the_corpus_is_made_from_holds(world, which, capsys):
     forge = getattr(world, which)
     told = ("--key", str(world.pem))
@@ -101,6 +102,10 @@ def test_what_the_corpus_is_made_from_holds(world, which, capsys):
     assert refusal(capsys, args) == (None, 0)
 
 
+def test_what_is_said_to_be_left_out_honestly_holds(world, capsys):
+    assert refusal(capsys, command(world, "left-out", honest)) == (None, 0)
+
+
 @pytest.mark.parametrize("name", CORPUS)
 def test_it_is_refused_with_its_code(world, name, capsys, in_time):
     code = name.split("__")[0]
@@ -108,13 +113,27 @@ def test_it_is_refused_with_its_code(world, name, capsys, in_time):
     assert refusal(capsys, args) == (code, exit_code(by_code(code)("")))
 
 
-def test_that_the_end_was_cut_off_cannot_be_seen_and_is_said(world):
-    """What a chain of leaves does not prove: that none comes after its last one."""
-    path = world.given("cut.zip", without(-1, -2, log=True)(world).zip())
+def test_without_a_count_a_bare_key_does_not_see_that_the_end_was_cut_off(world):
+    """The trust document says that there should be one; of an old archive nobody says it."""
+    cut = CORPUS["bad-ledger__end-cut-off-and-the-count-removed"](world)
+    path = world.given("cut.zip", cut.zip())
     trusted = Keyring.of([world.key.public_pem])
     report = verify_archive(path, trusted, Expected("2100-01-01T00:00:00.000Z"))
     assert report.passed
     assert any("the end: statements that were signed after number 14" in x for x in report.unproven)
+
+
+def test_an_archive_from_before_the_log_counted_holds_still(world):
+    forge = world.good.copy()
+    del forge.members["ledger/count"]
+    path = world.given("before.zip", forge.zip())
+    document = json.loads(world.trust.read_bytes())
+    size = int(forge.members["ledger/checkpoint"].decode().split("\n")[1])
+    for since, passed in ((size, True), (size - 1, False)):
+        told = json.dumps(document | {"counts_from": since}).encode()
+        report = verify_archive(path, Keyring.of([], [told]), Expected("2100-01-01T00:00:00.000Z"))
+        assert report.passed is passed
+        assert any(one.startswith("the end") for one in report.unproven)
 
 
 def test_processes_end_with_that_code_in_little_time_and_memory(world):

@@ -17,6 +17,7 @@ from mlflow_evidence_plugin.errors import StorageUnavailable
 from mlflow_evidence_plugin.service import CaptureRequest
 from tests.faults.processes import command, end, members, running, start, until
 from tests.servers import free_port
+from tests.world import POLICY
 
 
 @pytest.fixture
@@ -139,6 +140,23 @@ def test_a_service_captures_over_rest_and_ends_when_asked(tmp_path, mlflow_url, 
     assert service.token not in said
     assert "PRIVATE KEY" not in said
     assert "Traceback" not in said
+
+
+def test_verdicts_are_made_when_evidence_arrives_and_not_when_they_are_asked_for(
+    tmp_path, mlflow_url, world
+):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY, "utf-8")
+    env = {"TRACKING_URI": mlflow_url, "POLICY_FILE": str(policy)}
+    with running(tmp_path / "home", **env) as service:
+        order = {"model": "credit", "version": world.v_good}
+        assert service.post("/v1/captures", order, wait=30)["state"] == "done"
+        path = f"/v1/models/credit/versions/{world.v_good}/decisions"
+        until(lambda: len(service.get(path)["items"]) == 3, 30)
+        made = service.get(path)["items"]
+        assert {one["environment"] for one in made} == {"prod", "lab", "first"}
+        asked = service.get(path[:-1] + "?environment=lab")
+        assert asked["decision"] in {one["decision"] for one in made}
 
 
 def test_a_service_that_is_asked_to_end_while_it_starts_leaves_no_process(tmp_path, mlflow_url):

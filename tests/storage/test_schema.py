@@ -76,7 +76,7 @@ def test_an_older_schema_is_refused_until_it_is_upgraded(new_url):
         database.check()
     assert "db upgrade" in refused.value.mend
     database.migrate()
-    assert database.check() == "0004"
+    assert database.check() == "0005"
     database.dispose()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_evidence_plugin.collect.artifacts import FileReader, Scratch
+from mlflow_evidence_plugin.collect.artifacts import FileReader, Scratch, Unreadable
 from mlflow_evidence_plugin.collect.locations import Roots
 from mlflow_evidence_plugin.scan import TextObserver
 from mlflow_evidence_plugin.snapshot import Artifact
@@ -79,3 +79,24 @@ def test_a_location_outside_the_roots_is_not_listed(location):
     bucket = Bucket({"a": b"x"})
     found, (gap,) = read(bucket, location=location)
     assert (found, gap.code, bucket.targets) == ([], "location-not-allowed", [])
+
+
+def test_a_download_that_is_to_stay_is_written_once_where_the_caller_has_room(tmp_path):
+    bucket = Bucket({"a": b"x" * 1_001})
+    (info,) = bucket.list_artifacts(None)
+    with ThreadPoolExecutor(1) as pool:
+        observe = lambda place: TextObserver(place, "s")  # noqa: E731
+        reader = FileReader(Roots((ROOT,)), observe, Scratch(1_000), pool, lambda _: None)
+        found, notes = reader.one(bucket, f"{ROOT}/1", info, "outputs", tmp_path / "kept")
+    assert (found[0].sha256, notes) == (hashlib.sha256(b"x" * 1_001).hexdigest(), [])
+    assert bucket.targets == [tmp_path / "kept"]
+    assert (tmp_path / "kept").read_bytes() == b"x" * 1_001
+
+
+def test_who_does_not_wait_for_scratch_space_is_told(tmp_path):
+    scratch = Scratch(1_000)
+    with scratch.room(600), pytest.raises(Unreadable) as full, scratch.room(600, 0.01):
+        pass
+    assert full.value.code == "scratch-full"
+    with scratch.room(1_000, 0):
+        pass

@@ -99,6 +99,26 @@ BAD = {
     "min-above-max": policy("      - {rule: metric-threshold, metric: a, min: 1, max: 0}\n"),
     "line-break-in-a-name": b'version: 1\nenvironments: {"p\\n": {rules: [{rule: tracked-run}]}}\n',
     "malformed-alias": policy("      - {rule: no-regression, metric: a, baseline: {alias: v1}}\n"),
+    "no-pattern": policy("      - {rule: required-tags, patterns: {ticket: '('}}\n"),
+    "neither-tags-nor-patterns": policy("      - {rule: required-tags}\n"),
+    "no-expression": policy("      - {rule: expression, expression: 'metrics.auc >'}\n"),
+    "clock-in-an-expression": policy("      - {rule: expression, expression: 'now() > 1'}\n"),
+    "expression-over-its-bounds": policy(
+        f"      - {{rule: expression, expression: '{' || '.join(['true'] * 200)}'}}\n"
+    ),
+    "two-tolerances": policy(
+        "      - {rule: no-regression, metric: a, baseline: previous, tolerance: 1,"
+        " relative_tolerance: 1}\n"
+    ),
+    "unknown-baseline": policy("      - {rule: no-regression, metric: a, baseline: best}\n"),
+    "short-digest": policy(
+        "      - {rule: no-regression, metric: a, baseline: {digest: 'sha256:00'}}\n"
+    ),
+    "more-runs-than-looked-at": policy("      - {rule: trend, metric: a, runs: 2, at_least: 3}\n"),
+    "no-approvals": policy("      - {rule: approvals, n: 0}\n"),
+    "unknown-basis": policy("      - {rule: code-clean, basis: guessed}\n"),
+    "no-limit": policy("      - {rule: max-cost}\n"),
+    "no-age": policy("      - {rule: fresh}\n"),
     "binary": b"\x00\xff\xfe",
     "number-as-key": b"1: 2\n",
     "too-long": b"# " + b"x" * 300_000,

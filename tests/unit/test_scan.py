@@ -111,6 +111,19 @@ def test_a_secret_in_a_metric_name_is_masked_everywhere():
     assert clean.metrics[0].key == clean.series[0].key
 
 
+def test_a_secret_in_a_name_is_in_no_place_that_is_told_either():
+    key = PLANTED["aws-access-key"]
+    run = samples.run(
+        parameters={key: "postgresql://me:s3cr3tpass@db.example.com/x"},
+        secrets=(Secret(f"artifacts/{key}/a.env:3", "entropy", "0" * 16),),
+        gaps=(Gap(f"artifacts/{key}/a.env", "not-read", f"{key} was away"),),
+    )
+    found = masked(run, samples.STORE)
+    assert key not in repr(asdict(found))
+    assert key not in record_of(found, samples.STORE).data.decode()
+    assert [one for one in found.secrets if "[masked:aws-access-key:" in one.place]
+
+
 def test_only_the_secret_part_of_a_longer_value_is_masked():
     clean = masked(samples.run(parameters={"url": SAS}), samples.STORE)
     assert clean.parameters["url"].startswith("https://acc.blob.core.windows.net/c/f?sv=2024-11-04")

@@ -1,4 +1,4 @@
-"""the verdict that stands, deliveries of other systems, roles and environments of tokens"""
+"""the verdict that stands, deliveries of other systems, roles of tokens, runs by experiment"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("consumer", "id"),
     )
     op.create_index("ix_deliveries_received", "deliveries", ["received_at"])
+    op.create_index("ix_listings_experiment", "listings", ["store", "experiment", "id"])
     op.add_column(
         "tokens", sa.Column("roles", sa.Text(), nullable=False, server_default=sa.text("'[]'"))
     )

@@ -1,0 +1,66 @@
+"""Answers that are given later: in memory only, so many at a time, each question once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Hashable
+from pathlib import Path
+
+from mlflow_evidence_plugin.errors import Busy, EvidenceError
+
+log = logging.getLogger(__name__)
+
+LIMIT = 64
+
+
+class InFlight:
+    """What this process owes. It is lost with the process: then the consumer asks again."""
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self.limit = limit
+        self._keys: set[Hashable] = set()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def begin(self, key: Hashable, work: Callable[[], None]) -> None:
+        """Do the work beside the request, unless the same is being done; Busy."""
+        with self._lock:
+            if key in self._keys:
+                return
+            if len(self._keys) >= self.limit:
+                raise Busy("too many verdicts are awaited already", "ask again in a minute")
+            self._keys.add(key)
+        try:
+            # Nobody waits for it when the process ends: it may be sleeping for half an hour.
+            threading.Thread(target=self._run, args=(key, work), daemon=True).start()
+        except RuntimeError:
+            self._end(key)
+            raise Busy("no thread can be started", "ask again in a minute") from None
+
+    def _run(self, key: Hashable, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except EvidenceError as error:
+            log.warning("a verdict was not delivered: %s", error.detail)
+        except Exception as error:
+            # Never its words: they may hold the consumer's token.
+            log.error("a verdict was not delivered: %s", _place(error))
+        finally:
+            self._end(key)
+
+    def _end(self, key: Hashable) -> None:
+        with self._lock:
+            self._keys.discard(key)
+
+
+def _place(error: Exception) -> str:
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None:
+        return type(error).__name__
+    file = Path(last.tb_frame.f_code.co_filename).name
+    return f"{type(error).__name__} in {file}:{last.tb_lineno}"

@@ -1,0 +1,49 @@
+"""Who had a hand in a run, so that nobody approves their own; and which approvals still count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ..approval import REVOKED, Approval
+from ..record import Record
+
+IN_FORCE, TAKEN_BACK, EXPIRED, EARLIER = "in-force", "revoked", "expired", "of-earlier-evidence"
+
+
+def hand_in(record: Record, person: str) -> str | None:
+    """What somebody is to a run or version: `the run's user`, say; None for who has no part.
+
+    `ana` and `ana@example.org` are taken for the same person: the registry often knows only one.
+    """
+    return next((as_what for name, as_what in _hands(record) if same_person(name, person)), None)
+
+
+def same_person(one: str, other: str) -> bool:
+    """Whether two names are one person's, as far as names can tell."""
+    first, second = one.strip().casefold(), other.strip().casefold()
+    if "@" in first and "@" in second:
+        return first == second
+    return bool(first) and first.partition("@")[0] == second.partition("@")[0]
+
+
+def state_of(entry: Approval, entries: Sequence[Approval], release: str, at: str) -> str:
+    """Whether an entry counts for a release at a time, and if not, why."""
+    if any(one.decision == REVOKED and one.revokes == entry.statement for one in entries):
+        return TAKEN_BACK
+    if entry.release != release:
+        return EARLIER
+    return EXPIRED if entry.expires_at is not None and entry.expires_at <= at else IN_FORCE
+
+
+def _hands(record: Record) -> Iterator[tuple[str, str]]:
+    governance = record.values("governance")
+    told = {
+        "the run's user": record.value("run", "user"),
+        "the version's creator": record.value("version", "creator"),
+        "the owner": governance.get("owner"),
+        "who resumed the run": governance.get("resumed.owner"),
+        "the run's user by its tag": record.value("tags", "mlflow.user"),
+    }
+    for as_what, name in told.items():
+        if isinstance(name, str):
+            yield name, as_what

@@ -1,0 +1,55 @@
+"""What is a policy, and yet unlikely to be meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from .model import Environment, Policy, RuleSpec
+
+NEVER = ("claimed", "observed")
+"""The bases that facts of a record have so far."""
+
+
+def warnings_of(policy: Policy) -> Iterator[tuple[str, str]]:
+    """Where in the policy, and what is odd there."""
+    for name, environment in sorted(policy.environments.items()):
+        where = f"environments/{name}"
+        if not any(one.blocks for one in environment.rules):
+            yield where, "nothing blocks here: every rule only warns"
+        for place, spec in enumerate(environment.rules):
+            for said in (*_twice(environment, place), *_alone(spec)):
+                yield f"{where}/rules/{place}", said
+        yield from ((where, said) for said in _contradictions(environment))
+
+
+def _twice(environment: Environment, place: int) -> Iterator[str]:
+    spec = environment.rules[place]
+    for earlier, one in enumerate(environment.rules[:place]):
+        if one.label == spec.label:
+            yield f"the same as rule {earlier}, whatever their severity"
+
+
+def _alone(spec: RuleSpec) -> Iterator[str]:
+    basis = spec.options.get("basis")
+    if basis is not None and basis not in NEVER and spec.name != "approvals":
+        yield "no fact of a record is attested yet: this never passes"
+    if spec.name == "approvals" and basis == "attested":
+        yield "no approval is attested: this never passes"
+    if spec.name == "expression" and spec.options["expression"].strip() == "true":
+        yield "this always passes"
+
+
+def _contradictions(environment: Environment) -> Iterator[str]:
+    """Bounds of one metric that no value meets."""
+    bounds: dict[str, tuple[Decimal, Decimal]] = {}
+    for spec in environment.rules:
+        if spec.name != "metric-threshold" or not spec.blocks:
+            continue
+        metric, options = spec.options["metric"], spec.options
+        low, high = bounds.get(metric, (Decimal("-Infinity"), Decimal("Infinity")))
+        low = max(low, Decimal(str(options.get("min", low))))
+        high = min(high, Decimal(str(options.get("max", high))))
+        if low > high and metric in bounds and bounds[metric][0] <= bounds[metric][1]:
+            yield f"no {metric} is at least {low} and at most {high}"
+        bounds[metric] = low, high

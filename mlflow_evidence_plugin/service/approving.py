@@ -1,0 +1,181 @@
+"""Approve, reject, take back, waive: what people decide, signed and entered into the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from ..approval import APPROVED, REJECTED, REVOKED, Approval, Waiver
+from ..errors import BadInput, Conflict, Forbidden, NotFound, OwnRun
+from ..policy.decision import rfc3339
+from ..policy.duties import IN_FORCE, hand_in, same_person, state_of
+from ..record import Record
+from ..statements import APPROVAL, WAIVER
+from ..statements.approval import approval_statement, waiver_statement
+from ..storage import Principal
+from .deciding import Deciding
+
+FOR_OTHERS, ANY = "act-for-others", "*"
+LONGEST_WAIVER = timedelta(days=366)
+
+
+@dataclass(frozen=True)
+class Approving:
+    """What people say, on its way into the log; the verdicts that rest on it are made anew."""
+
+    deciding: Deciding
+
+    def approve(
+        self, record: Record, told: Mapping[str, Any], caller: Principal
+    ) -> tuple[Approval, bool]:
+        """Enter an approval or a rejection; the second is whether it is new.
+
+        `told` has `role`, `decision`, and may have `approver` (whom an integration speaks for),
+        `comment`, `ticket`, `expires_at`. The same said again is the entry that there is.
+        Forbidden, OwnRun, Conflict, or BadInput.
+        """
+        made = self._approval(record, told, caller)
+        if not {made.role, ANY} & set(caller.roles):
+            mend = f"ask the service's operator for a token with the role {made.role}"
+            raise Forbidden(f"the token may not approve as {made.role}", mend)
+        if (hand := hand_in(record, made.approver)) is not None:
+            raise OwnRun(
+                f"{made.approver} is {hand}, and nobody approves what they had a hand in",
+                "ask somebody else for the approval",
+            )
+        for one in self._in_force(record, made.at):
+            if same_person(one.approver, made.approver) and one.role == made.role:
+                if replace(one, statement="", at=made.at) == made:
+                    return one, False
+                raise Conflict(
+                    f"{one.approver} has {one.decision} this release as {one.role} at {one.at}",
+                    f"take that back first: revoke {one.statement}",
+                )
+        return self._entered(record, made), True
+
+    def revoke(
+        self, record: Record, statement: str, comment: str | None, caller: Principal
+    ) -> tuple[Approval, bool]:
+        """Take an entry back, by a further one. One's own; with the scope `admin`, anybody's."""
+        entries, _ = self._people(record)
+        taken = next((one for one in entries if one.statement == statement), None)
+        if taken is None or taken.decision == REVOKED:
+            raise NotFound(f"there is no approval {statement} of {record.subject.name}")
+        mine = same_person(taken.approver, caller.name) or taken.relayed_by == caller.name
+        if not mine and "admin" not in caller.scopes:
+            raise Forbidden(f"the entry is {taken.approver}'s", "ask them, or the operator")
+        done = next((one for one in entries if one.revokes == statement), None)
+        if done is not None:
+            return done, False
+        who = {"approver": caller.name, "role": taken.role, "basis": "observed"}
+        at = rfc3339(self.deciding.now())
+        made = Approval("", **who, decision=REVOKED, release=taken.release, at=at)
+        return self._entered(record, replace(made, comment=comment, revokes=statement)), True
+
+    def waive(self, record: Record, told: Mapping[str, Any], caller: Principal) -> Waiver:
+        """Answer for the failure of a rule.
+
+        `told` has `environment`, `rule`, `reason`, `expires_at`, and may have `ticket`. `rule` is a
+        rule's name, or where the environment has several of it, the rule with its
+        options as the refusal names it. BadInput, OwnRun.
+        """
+        _, asked = self.deciding.asked(told["environment"])
+        labels = {one.label: one for one in asked.rules if one.blocks}
+        meant = [k for k, one in labels.items() if told["rule"] in (k, one.name)]
+        if len(meant) != 1:
+            known = "; ".join(sorted(labels))
+            said = "is none that blocks" if not meant else "is several"
+            raise BadInput(f"the rule {told['rule']} {said} in {asked.name}", f"there are: {known}")
+        if (hand := hand_in(record, caller.name)) is not None:
+            said = f"{caller.name} is {hand}, and nobody waives a rule for what is their own"
+            raise OwnRun(said, "ask somebody else for the waiver")
+        now = self.deciding.now()
+        until = _later(told["expires_at"], now)
+        if until > rfc3339(now + LONGEST_WAIVER):
+            raise BadInput("a waiver holds for 366 days at the most", "name an earlier expires_at")
+        made = Waiver(
+            "",
+            meant[0],
+            asked.name,
+            record.release,
+            caller.name,
+            told["reason"],
+            rfc3339(now),
+            until,
+            told.get("ticket"),
+        )
+        envelope = self.deciding.gathering.issuing.sign({WAIVER: waiver_statement(record, made)})
+        return replace(made, statement=self._kept(record, WAIVER, envelope[WAIVER], made.at))
+
+    def entries(self, record: Record) -> dict[str, list[dict[str, Any]]]:
+        """All that people have said about the subject, each with whether it counts for the record.
+
+        `state` is `in-force`, `revoked`, `expired` or `of-earlier-evidence`.
+        """
+        approvals, waivers = self._people(record)
+        at = rfc3339(self.deciding.now())
+        return {
+            "approvals": [
+                vars(one) | {"state": state_of(one, approvals, record.release, at)}
+                for one in approvals
+            ],
+            "waivers": [vars(one) | {"state": _state(one, record, at)} for one in waivers],
+        }
+
+    def _approval(self, record: Record, told: Mapping[str, Any], caller: Principal) -> Approval:
+        now = self.deciding.now()
+        if told["decision"] not in (APPROVED, REJECTED):
+            raise BadInput(f"the decision is {told['decision']!r}", "give approved or rejected")
+        approver = told.get("approver") or caller.name
+        own = same_person(approver, caller.name)
+        until = told.get("expires_at")
+        return Approval(
+            "",
+            approver,
+            told["role"],
+            "observed" if own or FOR_OTHERS in caller.scopes else "claimed",
+            told["decision"],
+            record.release,
+            rfc3339(now),
+            _later(until, now) if until is not None else None,
+            told.get("ticket"),
+            told.get("comment"),
+            None if own else caller.name,
+        )
+
+    def _entered(self, record: Record, made: Approval) -> Approval:
+        issuing = self.deciding.gathering.issuing
+        envelope = issuing.sign({APPROVAL: approval_statement(record, made)})[APPROVAL]
+        return replace(made, statement=self._kept(record, APPROVAL, envelope, made.at))
+
+    def _kept(self, record: Record, kind: str, envelope: bytes, at: str) -> str:
+        about = (record.subject, record.digest)
+        digest = self.deciding.gathering.approvals.add(about, kind, envelope, at)
+        self.deciding.settle(record.subject.name)
+        return digest
+
+    def _people(self, record: Record) -> tuple[tuple[Approval, ...], tuple[Waiver, ...]]:
+        gathering = self.deciding.gathering
+        return gathering.people(gathering.approvals.said(record.subject, others=False))
+
+    def _in_force(self, record: Record, at: str) -> list[Approval]:
+        known, _ = self._people(record)
+        return [
+            one
+            for one in known
+            if one.decision != REVOKED and state_of(one, known, record.release, at) == IN_FORCE
+        ]
+
+
+def _later(until: str, now: datetime) -> str:
+    if until <= rfc3339(now):
+        raise BadInput("expires_at has passed already", "name a later time")
+    return until
+
+
+def _state(one: Waiver, record: Record, at: str) -> str:
+    if one.release != record.release:
+        return "of-earlier-evidence"
+    return "expired" if one.expires_at <= at else IN_FORCE

@@ -1,0 +1,153 @@
+"""Look up what an environment's rules ask for beside the record: the case, as it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from ..approval import Approval, Waiver
+from ..collect import MlflowStore
+from ..errors import BadRecord, EvidenceError, NotFound
+from ..policy import PREVIOUS, Attested, Baseline, Case, Environment, Target
+from ..policy.decision import read_decision
+from ..record import Record, Subject
+from ..record.canonical import loads
+from ..record.facts import moment
+from ..signing import Keyring, open_envelope
+from ..statements import Approved, Waived
+from ..storage import Approvals, Bundles, Entry, Said, Standing, Statements, View
+from ..verify.bundle import decode
+from ..verify.foreign import untrusted
+from .issuing import Issuing
+
+LOOKED_THROUGH = 500
+"""Runs of an experiment among which the earlier ones are found: those captured last."""
+
+ALL = ("*",)
+
+
+@dataclass(frozen=True)
+class Gathering:
+    """Where a case's parts come from. `store` is the name of the tracking store."""
+
+    mlflow: MlflowStore
+    store: str
+    bundles: Bundles
+    statements: Statements
+    approvals: Approvals
+    standing: Standing
+    issuing: Issuing
+
+    def case(self, record: Record, asked: Environment) -> tuple[Case, Said]:
+        """What is to be judged, and what was said when the log had so many leaves about it."""
+        needs, subject = asked.needs, record.subject
+        said = self.approvals.said(subject, others=needs.attestations)
+        approvals, waivers = self.people(said)
+        keys = {*needs.baselines, *needs.targets}
+        versions = {key: self._version(record, key) for key in keys}
+        seen = partial(self.statements.seen_at, self.store, subject.name)
+        case = Case(
+            record,
+            {key: versions[key] for key in needs.baselines},
+            approvals=approvals if needs.approvals else (),
+            waivers=waivers,
+            attestations=tuple(_attested(said.entries, record)),
+            earlier=tuple(self._earlier(record, needs.earlier)) if needs.earlier else (),
+            targets={key: self._target(record, versions[key], asked) for key in needs.targets},
+            captured_at=seen() if needs.captured_at else None,
+        )
+        return case, said
+
+    def people(self, said: Said) -> tuple[tuple[Approval, ...], tuple[Waiver, ...]]:
+        """What people have said, each verified; in the order of the log."""
+        ours = [one for one in said.entries if one.signer is None]
+        if not ours:
+            return (), ()
+        trusted = Keyring.of([], [self.issuing.trust()])
+        approvals: list[Approval] = []
+        waivers: list[Waiver] = []
+        for one in ours:
+            found = decode(open_envelope(one.envelope, trusted))
+            if isinstance(found, Approved):
+                approvals.append(replace(found.fact, statement=one.digest))
+            elif isinstance(found, Waived):
+                waivers.append(replace(found.fact, statement=one.digest))
+        return tuple(approvals), tuple(waivers)
+
+    def _version(self, record: Record, key: str) -> Baseline:
+        """The version that a key of a rule means, and its newest evidence."""
+        if key.startswith("sha256:"):
+            return self._fixed(record, key)
+        model, created = record.subject.model or "", 0
+        try:
+            if key == PREVIOUS:
+                version = record.value("lineage", "previous_version")
+                if version is None:
+                    return Baseline()
+            else:
+                version, created = self.mlflow.holder(model, key)
+        except NotFound:
+            return Baseline()
+        except EvidenceError as error:
+            return Baseline(problem=error.detail)
+        try:
+            found = self.bundles.latest(Subject("", model=model, version=version).name).record()
+        except NotFound:
+            return Baseline(version)
+        return Baseline(version, found if made_then(found, created) else None)
+
+    def _fixed(self, record: Record, digest: str) -> Baseline:
+        try:
+            found = self.bundles.get(digest).record()
+        except EvidenceError as error:
+            return Baseline(problem=error.detail)
+        if found.subject.model != record.subject.model or not found.subject.model:
+            return Baseline(problem="the record is another model's")
+        return Baseline(found.subject.version, found)
+
+    def _target(self, record: Record, at: Baseline, asked: Environment) -> Target:
+        if at.version is None or at.version == record.subject.version:
+            problem = at.problem or ("it is the version itself" if at.version else None)
+            return Target(problem=problem)
+        subject = Subject(self.store, model=record.subject.model, version=at.version)
+        stands = self.standing.read(subject.name, asked.name)
+        if stands is None:
+            return Target(at.version)
+        verdict = read_decision(loads(stands.body), subject)
+        return Target(at.version, verdict.status, verdict.digest, verdict.expires_at)
+
+    def _earlier(self, record: Record, wanted: int) -> Iterator[Record]:
+        """The newest runs that began before this one, in the order of their beginning."""
+        began = record.value("run", "started")
+        if record.experiment is None or began is None:
+            return
+        view = View(ALL, ALL)
+        digests, _ = self.bundles.of_experiment(record.experiment, view, LOOKED_THROUGH)
+        before = [
+            one
+            for one in self.bundles.records(digests)
+            if one.run_id != record.run_id and (one.value("run", "started") or began) < began
+        ]
+        newest = sorted(before, key=lambda one: (one.value("run", "started"), one.digest))
+        yield from reversed(newest[-wanted:])
+
+
+def made_then(record: Record, created: int) -> bool:
+    """Whether the evidence is of the version that was made then, and not of an earlier namesake."""
+    return not created or record.value("version", "created") == moment(created)
+
+
+def _attested(entries: Iterable[Entry], record: Record) -> Iterator[Attested]:
+    """Attestations that are about the files of this record."""
+    for one in entries:
+        if one.signer is not None and record.root in _roots(one):
+            yield Attested(one.digest, one.kind, one.signer, str(one.received_at))
+
+
+def _roots(one: Entry) -> Any:
+    found = untrusted(one.envelope)
+    if found is None:
+        raise BadRecord(f"the attestation {one.digest} in the database is none")
+    return found.roots

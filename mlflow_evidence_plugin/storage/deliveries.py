@@ -1,0 +1,134 @@
+"""Deliveries of other systems, and ours to them: each counts once, however often it is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy.exc import IntegrityError
+
+from .database import Database, insert_new
+from .tables import deliveries
+
+MOST = 10
+"""How often something that another system does not take is tried."""
+
+
+class Deliveries:
+    """The table of deliveries, by consumer and the id that its sender gave."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def first(self, consumer: str, delivery: str, now: str) -> bool:
+        """Whether nobody has brought this delivery before; from now on somebody has."""
+        row = {"consumer": consumer, "id": delivery, "received_at": now}
+        with self.database.writing() as connection:
+            try:
+                with connection.begin_nested():
+                    connection.execute(deliveries.insert().values(row))
+            except IntegrityError:
+                return False
+        return True
+
+    def again(self, consumer: str, delivery: str) -> None:
+        """Let a delivery come again, since nothing became of it."""
+        here = (deliveries.c.consumer == consumer, deliveries.c.id == delivery)
+        with self.database.writing() as connection:
+            connection.execute(delete(deliveries).where(*here))
+
+    def forget(self, before: str) -> None:
+        """Drop what came before a time."""
+        with self.database.writing() as connection:
+            connection.execute(delete(deliveries).where(deliveries.c.received_at < before))
+
+
+@dataclass(frozen=True)
+class Owed:
+    """Something that is to be told to another system. `tries` were made before this one."""
+
+    system: str
+    name: str
+    tries: int
+
+
+class Pushes:
+    """What is told to other systems: each thing once, however many workers see it.
+
+    What is owed stands beside what was ever ordered, with the time before which it is left alone.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def order(self, system: str, name: str, now: str) -> bool:
+        """Whether it is new; then it is owed from now on."""
+        row = {"id": name, "received_at": now}
+        with self.database.writing() as connection:
+            try:
+                with connection.begin_nested():
+                    connection.execute(deliveries.insert().values(consumer=system, **row))
+            except IntegrityError:
+                return False
+            connection.execute(deliveries.insert().values(consumer=_queue(system, 0), **row))
+        return True
+
+    def take(self, system: str, now: str, until: str) -> Owed | None:
+        """What is due, and nobody else's before `until`; None where nothing is."""
+        queues = {_queue(system, tries): tries for tries in range(MOST)}
+        due = (deliveries.c.consumer.in_(queues), deliveries.c.received_at <= now)
+        query = select(deliveries).where(*due).order_by(deliveries.c.received_at).limit(1)
+        while True:
+            with self.database.writing() as connection:
+                row = connection.execute(query).first()
+                if row is None:
+                    return None
+                owed = Owed(system, row.id, queues[row.consumer])
+                mine = (*_here(owed), deliveries.c.received_at == row.received_at)
+                held = connection.execute(update(deliveries).where(*mine).values(received_at=until))
+                if held.rowcount:
+                    return owed
+
+    def later(self, owed: Owed, at: str) -> bool:
+        """Try it again, not before that time. False, and it is given up, after too many tries."""
+        tries = owed.tries + 1
+        if tries >= MOST:
+            self.done(owed)
+            return False
+        changed = {"consumer": _queue(owed.system, tries), "received_at": at}
+        with self.database.writing() as connection:
+            connection.execute(update(deliveries).where(*_here(owed)).values(**changed))
+        return True
+
+    def done(self, owed: Owed) -> None:
+        """It is owed no longer; that it was is still known."""
+        with self.database.writing() as connection:
+            connection.execute(delete(deliveries).where(*_here(owed)))
+
+    def has(self, owed: Owed, part: str) -> bool:
+        """Whether a part of it was taken already, at an earlier try."""
+        here = (
+            deliveries.c.consumer == f"{owed.system} part",
+            deliveries.c.id == _part(owed, part),
+        )
+        with self.database.reading() as connection:
+            return connection.execute(select(deliveries.c.id).where(*here)).first() is not None
+
+    def took(self, owed: Owed, part: str, now: str) -> None:
+        """A part of it was taken: another try leaves it out."""
+        row = {"consumer": f"{owed.system} part", "id": _part(owed, part), "received_at": now}
+        with self.database.writing() as connection:
+            insert_new(connection, deliveries, [row])
+
+
+def _queue(system: str, tries: int) -> str:
+    return f"{system} owed {tries}"
+
+
+def _part(owed: Owed, part: str) -> str:
+    return f"{owed.name} {part}"
+
+
+def _here(owed: Owed) -> tuple[ColumnElement[bool], ...]:
+    queue = deliveries.c.consumer == _queue(owed.system, owed.tries)
+    return queue, deliveries.c.id == owed.name

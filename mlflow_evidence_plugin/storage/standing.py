@@ -1,0 +1,113 @@
+"""The verdict that stands for a subject and environment: one row, all that a gate reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
+
+from ..policy import Decision
+from ..record import canonical
+from .database import Database, batches
+from .tables import standing
+
+
+@dataclass(frozen=True)
+class Stands:
+    """A verdict as it is kept, and whose it is.
+
+    `checked_at` is when nothing that it was made from had changed; None since something has.
+    """
+
+    body: bytes = field(repr=False)
+    policy_digest: str
+    expires_at: str
+    checked_at: str | None
+    model: str | None
+    experiment: str | None
+
+
+class Standing:
+    """The table of standing verdicts of one store."""
+
+    def __init__(self, database: Database, store: str) -> None:
+        self.database = database
+        self.store = store
+
+    def read(self, subject: str, environment: str) -> Stands | None:
+        """What stands, in one indexed read; None where nothing was judged."""
+        asked = {"store": self.store, "subject": subject, "environment": environment}
+        with self.database.reading() as connection:
+            row = connection.execute(_READ, asked).first()
+        return None if row is None else Stands(*row)
+
+    def checked(self, subject: str, environment: str, at: str) -> None:
+        """Say that at this time nothing had changed."""
+        here = _here(self.store, subject, environment)
+        with self.database.writing() as connection:
+            connection.execute(update(standing).where(*here).values(checked_at=at))
+
+    def unsettle_model(self, model: str) -> None:
+        """Something that verdicts on all versions of a model may rest on has changed."""
+        here = (standing.c.store == self.store, standing.c.model == model)
+        with self.database.writing() as connection:
+            connection.execute(update(standing).where(*here).values(checked_at=None))
+
+    def unsettled(self, limit: int) -> list[str]:
+        """Subjects with a verdict of which something has changed."""
+        query = (
+            select(standing.c.subject)
+            .where(standing.c.checked_at.is_(None), standing.c.store == self.store)
+            .distinct()
+            .limit(limit)
+        )
+        with self.database.reading() as connection:
+            return list(connection.execute(query).scalars())
+
+
+def put(connection: Connection, store: str, decision: Decision, experiment: str | None) -> None:
+    """Let a verdict stand, in the transaction that keeps it."""
+    subject = decision.subject
+    connection.execute(delete(standing).where(*_here(store, subject.name, decision.environment)))
+    row = {
+        "store": store,
+        "subject": subject.name,
+        "environment": decision.environment,
+        "model": subject.model,
+        "experiment": experiment,
+        "policy_digest": decision.policy,
+        "body": canonical(decision.document()),
+        "expires_at": decision.expires_at,
+        "checked_at": decision.evaluated_at,
+    }
+    connection.execute(standing.insert().values(row))
+
+
+def unsettle(connection: Connection, store: str, subjects: Iterable[str]) -> None:
+    """Something that verdicts on these subjects were made from has changed."""
+    for some in batches(sorted(set(subjects))):
+        here = (standing.c.store == store, standing.c.subject.in_(some))
+        connection.execute(update(standing).where(*here).values(checked_at=None))
+
+
+_READ = select(
+    standing.c.body,
+    standing.c.policy_digest,
+    standing.c.expires_at,
+    standing.c.checked_at,
+    standing.c.model,
+    standing.c.experiment,
+).where(
+    standing.c.store == bindparam("store"),
+    standing.c.subject == bindparam("subject"),
+    standing.c.environment == bindparam("environment"),
+)
+
+
+def _here(store: str, subject: str, environment: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        standing.c.store == store,
+        standing.c.subject == subject,
+        standing.c.environment == environment,
+    )

@@ -1,0 +1,194 @@
+"""A verdict that looks at everything is derived again from its archive alone; a lie is found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from mlflow_evidence_plugin.policy import Case, evaluate, parse
+from mlflow_evidence_plugin.signing import Keyring
+from mlflow_evidence_plugin.statements import TEST_RESULT, VSA
+from mlflow_evidence_plugin.statements.decision import test_result_statement as stated_tests
+from mlflow_evidence_plugin.statements.decision import verification_summary
+from mlflow_evidence_plugin.verify import Expected, verify_archive
+from tests.contract.checked import Client
+
+POLICY = parse(b"""
+version: 1
+environments:
+  prod:
+    rules:
+      - rule: approvals
+        roles: [risk]
+        max_age_hours: 48
+      - rule: trend
+        metric: auc
+        runs: 3
+        at_least: 2
+        tolerance: 0.1
+        if_too_few: pass
+      - rule: no-regression
+        metric: auc
+        baseline: previous
+        tolerance: 0.1
+        if_no_baseline: pass
+      - rule: no-regression
+        metric: log_loss
+        direction: lower
+        baseline: {alias: production}
+        if_no_baseline: pass
+      - rule: rollback-target
+        if_no_target: pass
+      - rule: fresh
+        max_age_hours: 24
+      - rule: expression
+        expression: 'metrics["auc"] > 0.5'
+""")
+
+
+class Released:
+    """Three versions of a model, trained one after the other."""
+
+    def __init__(self, service, maker, admin):
+        self.service, self.model = service, maker.new_name("seen")
+        self.digests = []
+        experiment = maker.new_name("trend")
+        for auc in (0.90, 0.92, 0.91):
+            number = maker.version(self.model, maker.run(auc=auc, experiment=experiment))
+            self.digests.append(admin.capture(model=self.model, version=number).json["digest"])
+        self.client = admin
+
+    def say(self, place, decision="approved"):
+        token = self.service.token("rita", "evidence:read", "approve", roles=("risk",))
+        told = {"role": "risk", "decision": decision}
+        client = Client(self.client.app, token)
+        answer = client.post(f"/v1/bundles/{self.digests[place]}/approvals", told)
+        assert answer.status_code == 201, answer.text
+        return answer.json["statement"]
+
+    def verdict(self, place):
+        path = f"/v1/models/{self.model}/versions/{place + 1}/decision?environment=prod"
+        return self.client.get(path, headers={"Cache-Control": "no-cache"}).json
+
+    def archive(self, place, folder):
+        file = folder / "a.evidence.zip"
+        file.write_bytes(self.client.get(f"/v1/bundles/{self.digests[place]}/archive").data)
+        return file
+
+
+@pytest.fixture(scope="module")
+def ours(service, tokens):
+    return Client(service.app(policy=POLICY), tokens.admin)
+
+
+@pytest.fixture
+def released(service, maker, ours):
+    return Released(service, maker, ours)
+
+
+@pytest.fixture
+def failing(service):
+    trusted = Keyring.of([(service.home / "public-key.pem").read_bytes()])
+
+    def report(file, **expected):
+        asked = Expected(**{"now": "2100-01-01T00:00:00.000Z", **expected})
+        found = verify_archive(file, trusted, asked)
+        return {one.name: one.detail for one in found.checks if not one.passed}, found
+
+    return report
+
+
+def test_it_is_derived_again_with_all_that_it_looked_at(released, failing, tmp_path):
+    for place in range(3):
+        assert "approvals" in [one["code"] for one in released.verdict(place)["reasons"]]
+        released.say(place)
+        assert released.verdict(place)["allowed"], released.verdict(place)["reasons"]
+    verdict = released.verdict(2)
+    wrong, report = failing(
+        released.archive(2, tmp_path), now=verdict["evaluated_at"], decision="prod"
+    )
+    assert wrong == {}
+    assert any("what the service said of them" in one for one in report.unproven)
+    assert "earlier" in " ".join(report.unproven)
+
+
+def test_a_rejection_blocks_and_a_revocation_lets_go(released, ours):
+    released.say(0)
+    assert released.verdict(0)["allowed"]
+    token = released.service.token("otto", "evidence:read", "approve", roles=("risk",))
+    otto = Client(ours.app, token)
+    told = {"role": "risk", "decision": "rejected", "comment": "no"}
+    path = f"/v1/bundles/{released.digests[0]}/approvals"
+    rejected = otto.post(path, told).json["statement"]
+    denied = released.verdict(0)
+    assert [one["code"] for one in denied["reasons"]] == ["approvals"]
+    otto.post(f"{path}/{rejected}/revocation", {})
+    assert released.verdict(0)["allowed"]
+
+
+def test_a_verdict_that_keeps_silent_about_a_rejection_is_refused(released, failing, tmp_path):
+    """Whoever has the service's key cannot let an entry that is in the log go unheard."""
+    released.say(0, "rejected")
+    service = released.service.evidence
+    deciding = replace(service.deciding, policy=POLICY)
+    policy, asked = deciding.asked("prod")
+    record = service.capturing.bundles.get(released.digests[0]).record()
+    case, _ = deciding.gathering.case(record, asked)
+    deaf = replace(case, approvals=())
+    lie = evaluate(policy, asked, deaf, service.now())
+    assert lie.beside is not None and lie.beside["approvals"] == []
+    issuing = service.issuing
+    tests = issuing.sign({TEST_RESULT: stated_tests(record, lie, policy)})
+    inputs = deciding.gathering.statements.inputs(record.digest, tests)
+    made = tests | issuing.sign({VSA: verification_summary(record, lie, inputs)})
+    assert deciding.decisions.add(lie, policy, made)
+    wrong, _ = failing(released.archive(0, tmp_path))
+    assert any(name.endswith(": verdict") for name in wrong), wrong
+
+
+def test_a_pass_ends_when_the_approval_is_too_old(released, tokens):
+    released.say(0)
+    first = released.verdict(0)
+    assert first["allowed"]
+    later = released.service.evidence.now() + timedelta(hours=50)
+    released.client.capture(model=released.model, version="1")
+    app = released.service.app(policy=POLICY, now=lambda: later)
+    again = Client(app, tokens.admin).get(
+        f"/v1/models/{released.model}/versions/1/decision?environment=prod"
+    )
+    assert "approvals" in [one["code"] for one in again.json["reasons"]]
+
+
+def test_what_comes_between_looking_and_keeping_is_not_passed_over(released):
+    """An approval that arrives while the verdict is made: the verdict is begun again."""
+    service = released.service.evidence
+    deciding = replace(service.deciding, policy=POLICY)
+    policy, asked = deciding.asked("prod")
+    stored = service.capturing.bundles.get(released.digests[0])
+    looked = []
+
+    class Interrupted:
+        """Looks as the real one does; after the first look, somebody approves."""
+
+        def __getattr__(self, name):
+            return getattr(deciding.gathering, name)
+
+        def case(self, record, environment):
+            found = deciding.gathering.case(record, environment)
+            looked.append(len(found[0].approvals))
+            if len(looked) == 1:
+                released.say(0)
+            return found
+
+    verdict = replace(deciding, gathering=Interrupted()).judge(policy, asked, stored)
+    assert verdict.allowed
+    assert looked[0] == 0 and looked[-1] == 1
+
+
+def test_what_nobody_looked_up_has_not_passed(released):
+    record = released.service.evidence.capturing.bundles.get(released.digests[2]).record()
+    asked = POLICY.environment("prod")
+    bare = evaluate(POLICY, asked, Case(record), released.service.evidence.now())
+    assert {one["code"] for one in bare.reasons} >= {"approvals", "fresh"}

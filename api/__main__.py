@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -36,7 +37,8 @@ def main(
     ctx.obj["captures"] = captures
     if ctx.invoked_subcommand is None:
         settings = _prepared()
-        click.echo(f"evidence service: http://{host}:{port} — docs at /docs")
+        scheme = "https" if settings.tls_cert else "http"
+        click.echo(f"evidence service: {scheme}://{host}:{port} — docs at /docs")
         first = settings.home / "token"
         said = first if first.exists() else "none made here: there were tokens already"
         click.echo(f"first token: {said}    key: {settings.signing_key}")
@@ -53,7 +55,8 @@ def prepare_command() -> None:
 @click.pass_obj
 def web(options: dict[str, str | int]) -> None:
     """The web side alone."""
-    _checked(Settings.read())  # what hinders the start is said before gunicorn's traceback
+    settings = Settings.read()
+    _checked(settings)  # what hinders the start is said before gunicorn's traceback
     command = [sys.executable, "-m", "gunicorn", "api.wsgi:app", "--worker-class", "gthread"]
     for name in ("bind", "workers", "threads"):
         command += [f"--{name}", str(options[name])]
@@ -61,6 +64,7 @@ def web(options: dict[str, str | int]) -> None:
     # Room for the longest names that the contract allows, percent-encoded.
     command += ["--limit-request-line", "8190"]
     command += ["--graceful-timeout", str(GRACE), "--keep-alive", "5", "--no-control-socket"]
+    command += _tls(settings)
     os.execv(sys.executable, command)  # noqa: S606 - gunicorn takes this process over
 
 
@@ -76,6 +80,17 @@ def worker(options: dict[str, int]) -> None:
     settings = Settings.read()
     evidence = build(settings)
     work(settings, evidence, options["captures"], teller(settings, evidence))
+
+
+def _tls(settings: Settings) -> list[str]:
+    """What gunicorn is told of TLS; with a clients' CA, who lacks its certificate is not heard."""
+    if not (settings.tls_cert and settings.tls_key):
+        return []
+    command = ["--certfile", str(settings.tls_cert), "--keyfile", str(settings.tls_key)]
+    if settings.tls_client_ca:
+        command += ["--ca-certs", str(settings.tls_client_ca)]
+        command += ["--cert-reqs", str(int(ssl.CERT_REQUIRED))]
+    return command
 
 
 def _prepared() -> Settings:

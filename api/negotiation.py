@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotAcceptable
 
 from mlflow_evidence_plugin.render.formats import CYCLONEDX, ENVELOPE, RENDERERS, Renderer
 from mlflow_evidence_plugin.render.html import csp, when
-from mlflow_evidence_plugin.service.evidence import Resolved
+from mlflow_evidence_plugin.service.gate import Resolved
 from mlflow_evidence_plugin.storage import StoredBundle
 
 from .auth import caller, service

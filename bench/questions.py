@@ -121,7 +121,7 @@ def decide(side: Side, turn: int) -> Callable[[], Any]:
     subject, environment = side.corpus.subject(side.decided[place]), environment_of(place)
 
     def ask() -> None:
-        found = side.evidence.decide(subject, environment, OPERATOR)
+        found = side.evidence.gate.decide(subject, environment, OPERATOR)
         if found.expires_at != FAR:
             raise RuntimeError("this is not the verdict that stood")
 

@@ -52,6 +52,10 @@ class Settings:
     artifact_roots: tuple[str, ...]
     scratch_bytes: int
     write_back: bool
+    tls_cert: Path | None
+    tls_key: Path | None
+    tls_client_ca: Path | None
+    """Where the service speaks TLS itself; with a CA, only to clients with a certificate of it."""
 
     @classmethod
     def read(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -65,6 +69,7 @@ class Settings:
         policy, key, public = (get(n) for n in ("POLICY_FILE", "SIGNING_KEY", "SIGNING_PUBLIC_KEY"))
         signers, consumers = get("TRUSTED_SIGNERS"), get("CONSUMERS_FILE")
         in_vault = bool(key and _SIGNER.match(key))
+        tls = {name: get(name) for name in ("TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA")}
         return cls(
             home=home,
             database_url=get("DATABASE_URL") or embedded(home),
@@ -82,6 +87,7 @@ class Settings:
             artifact_roots=tuple((get("ARTIFACT_ROOTS") or "").split()),
             scratch_bytes=_bytes(get("SCRATCH_BYTES")),
             write_back=_switch("WRITE_BACK", get("WRITE_BACK")),
+            **_tls(tls),
         )
 
     def need_store(self) -> None:
@@ -96,6 +102,19 @@ class Settings:
 def embedded(home: Path) -> str:
     """The URL of the database that a home holds where no other is named."""
     return f"sqlite:///{home / 'evidence.db'}"
+
+
+def _tls(named: Mapping[str, str | None]) -> dict[str, Path | None]:
+    """The files of TLS; BadConfig: half of a configuration would be none, and not be noticed."""
+    given = {name for name, text in named.items() if text}
+    if given and not {"TLS_CERT", "TLS_KEY"} <= given:
+        lacking = " and ".join(f"{PREFIX}{one}" for one in sorted({"TLS_CERT", "TLS_KEY"} - given))
+        raise BadConfig(f"for TLS {lacking} is missing", "name certificate and key, in PEM files")
+    found = {name: Path(text).expanduser() if text else None for name, text in named.items()}
+    for name, path in found.items():
+        if path is not None and not os.access(path, os.R_OK):
+            raise BadConfig(f"{PREFIX}{name}: {path} cannot be read", "name a readable PEM file")
+    return {name.lower(): path for name, path in found.items()}
 
 
 def _key_file(home: Path, named: str | None) -> Path:

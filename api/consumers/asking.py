@@ -57,11 +57,11 @@ class Question:
         """The decision, and when the subject was looked up; EvidenceError."""
         if self.alias is not None:
             subject = (self.model, self.alias)
-            return evidence.decide_alias(subject, self.environment, self.caller, self.pinned)
+            return evidence.gate.decide_alias(subject, self.environment, self.caller, self.pinned)
         if self.version is None:
             raise BadInput("neither a version nor an alias is named", "name one of them")
         named = (self.model, self.version)
-        found = evidence.decide(named, self.environment, self.caller, self.pinned)
+        found = evidence.gate.decide(named, self.environment, self.caller, self.pinned)
         return found, rfc3339(evidence.now())
 
 

@@ -30,7 +30,7 @@ ENTRY = BUNDLE + "/approvals/<string(maxlength=80):statement>"
 @requires("evidence:read")
 def entries(digest: str) -> dict[str, Any]:
     """All approvals and waivers of the subject, and which of them count for this evidence."""
-    return service().approvals(digest, caller())
+    return service().approving.entries(digest, caller())
 
 
 @bp.post(BUNDLE + "/approvals")
@@ -42,7 +42,7 @@ def entries(digest: str) -> dict[str, Any]:
 @requires("approve")
 def approve(args: dict[str, Any], digest: str) -> Response:
     """Approve or reject. It is bound to the release digest: outputs, metrics, inputs, code."""
-    return _entered(*service().approve(digest, args, caller()))
+    return _entered(*service().approving.approve(digest, args, caller()))
 
 
 @bp.post(ENTRY + "/revocation")
@@ -54,7 +54,7 @@ def approve(args: dict[str, Any], digest: str) -> Response:
 @requires("approve")
 def revoke(args: dict[str, Any], digest: str, statement: str) -> Response:
     """Take an entry of one's own back, by a further entry."""
-    return _entered(*service().revoke(digest, statement, args.get("comment"), caller()))
+    return _entered(*service().approving.revoke(digest, statement, args.get("comment"), caller()))
 
 
 @bp.post(BUNDLE + "/waivers")
@@ -65,7 +65,7 @@ def revoke(args: dict[str, Any], digest: str, statement: str) -> Response:
 @requires("policy")
 def waive(args: dict[str, Any], digest: str) -> Response:
     """Answer for a rule's failure. Every verdict that rests on it says so."""
-    response = jsonify(WaiverSchema().dump(service().waive(digest, args, caller())))
+    response = jsonify(WaiverSchema().dump(service().approving.waive(digest, args, caller())))
     response.status_code = 201
     return response
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from flask import Response, jsonify, request
 
-from mlflow_evidence_plugin.service.evidence import Resolved
+from mlflow_evidence_plugin.service.gate import Resolved
 from mlflow_evidence_plugin.storage import Filters, StoredBundle
 
 from ..auth import SECURITY, caller, requires, service

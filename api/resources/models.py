@@ -10,7 +10,7 @@ from flask import Response, jsonify, request
 
 from mlflow_evidence_plugin.policy import Decision
 from mlflow_evidence_plugin.policy.decision import rfc3339
-from mlflow_evidence_plugin.service.evidence import STAGE as BY_STAGE
+from mlflow_evidence_plugin.service.gate import STAGE as BY_STAGE
 
 from ..auth import SECURITY, caller, environment_of, requires, service
 from ..contract import Blueprint, problems
@@ -70,7 +70,7 @@ def decision(args: dict[str, Any], name: str, version: str) -> Response:
     """May this version be released? Every reason says how to mend it."""
     pinned = (args.get("digest"), args.get("policy"))
     asked = ((name, version), environment_of(args.get("environment")), caller(), pinned)
-    found = service().decide(*asked, fresh=_insists())
+    found = service().gate.decide(*asked, fresh=_insists())
     return _verdict(found, args["enforce"], rfc3339(service().now()))
 
 
@@ -84,7 +84,7 @@ def history(args: dict[str, Any], name: str, version: str) -> Response:
     """The verdicts on a version, the newest first; a `Link` header leads to the next page."""
     before = int(args["cursor"]) if "cursor" in args else None
     asked = (args.get("environment"), before, args["limit"])
-    found, last = service().verdicts_on((name, version), asked, caller())
+    found, last = service().gate.verdicts_on((name, version), asked, caller())
     items = [one.answer(one.evaluated_at, _details(one)) for one in found]
     response = jsonify({"items": items, "next": None if last is None else str(last)})
     if last is not None:
@@ -103,7 +103,7 @@ def decision_by_alias(args: dict[str, Any], name: str, alias: str) -> Response:
     """May the version that holds an alias now be released? No, if the store is away."""
     pinned = (args.get("digest"), args.get("policy"))
     asked = ((name, alias), environment_of(args.get("environment")), caller(), pinned)
-    found, at = service().decide_alias(*asked, fresh=_insists())
+    found, at = service().gate.decide_alias(*asked, fresh=_insists())
     return _verdict(found, args["enforce"], at)
 
 
@@ -117,7 +117,7 @@ def decision_by_stage(args: dict[str, Any], name: str, stage: str) -> Response:
     """May the newest version in a legacy stage be released? No, if the store is away."""
     pinned = (args.get("digest"), args.get("policy"))
     asked = ((name, stage), environment_of(args.get("environment")), caller(), pinned)
-    found, at = service().decide_alias(*asked, kind=BY_STAGE, fresh=_insists())
+    found, at = service().gate.decide_alias(*asked, kind=BY_STAGE, fresh=_insists())
     return _verdict(found, args["enforce"], at)
 
 

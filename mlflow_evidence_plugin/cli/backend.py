@@ -281,9 +281,9 @@ class Local:
         model = subject["model"]
         if "alias" in subject:
             asked = (model, subject["alias"])
-            decision, at = self._evidence.decide_alias(asked, environment, self._me)
+            decision, at = self._evidence.gate.decide_alias(asked, environment, self._me)
         else:
             asked = (model, subject["version"])
-            decision = self._evidence.decide(asked, environment, self._me)
+            decision = self._evidence.gate.decide(asked, environment, self._me)
             at = rfc3339(self._evidence.now())
         return decision.answer(at, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from ..policy.duties import IN_FORCE, hand_in, same_person, state_of
 from ..record import Record
 from ..statements import APPROVAL, WAIVER
 from ..statements.approval import approval_statement, waiver_statement
-from ..storage import Principal
+from ..storage import Principal, StoredBundle
 from .deciding import Deciding
 
 FOR_OTHERS, ANY = "act-for-others", "*"
@@ -23,12 +23,16 @@ LONGEST_WAIVER = timedelta(days=366)
 
 @dataclass(frozen=True)
 class Approving:
-    """What people say, on its way into the log; the verdicts that rest on it are made anew."""
+    """What people say, on its way into the log; the verdicts that rest on it are made anew.
+
+    `look` finds a bundle by its digest, for a caller who may see it; NotFound.
+    """
 
     deciding: Deciding
+    look: Callable[[str, Principal], StoredBundle]
 
     def approve(
-        self, record: Record, told: Mapping[str, Any], caller: Principal
+        self, digest: str, told: Mapping[str, Any], caller: Principal
     ) -> tuple[Approval, bool]:
         """Enter an approval or a rejection; the second is whether it is new.
 
@@ -36,6 +40,7 @@ class Approving:
         `comment`, `ticket`, `expires_at`. The same said again is the entry that there is.
         Forbidden, OwnRun, Conflict, or BadInput.
         """
+        record = self.look(digest, caller).record()
         made = self._approval(record, told, caller)
         if not {made.role, ANY} & set(caller.roles):
             mend = f"ask the service's operator for a token with the role {made.role}"
@@ -56,10 +61,11 @@ class Approving:
         return self._entered(record, made), True
 
     def revoke(
-        self, record: Record, statement: str, comment: str | None, caller: Principal
+        self, digest: str, statement: str, comment: str | None, caller: Principal
     ) -> tuple[Approval, bool]:
         """Take an entry back, by a further one. One's own; with the scope `admin`, anybody's."""
-        entries, _ = self._people(record)
+        record = self.look(digest, caller).record()
+        entries, _ = _people(self.deciding, record)
         taken = next((one for one in entries if one.statement == statement), None)
         if taken is None or taken.decision == REVOKED:
             raise NotFound(f"there is no approval {statement} of {record.subject.name}")
@@ -74,13 +80,14 @@ class Approving:
         made = Approval("", **who, decision=REVOKED, release=taken.release, at=at)
         return self._entered(record, replace(made, comment=comment, revokes=statement)), True
 
-    def waive(self, record: Record, told: Mapping[str, Any], caller: Principal) -> Waiver:
+    def waive(self, digest: str, told: Mapping[str, Any], caller: Principal) -> Waiver:
         """Answer for the failure of a rule.
 
         `told` has `environment`, `rule`, `reason`, `expires_at`, and may have `ticket`. `rule` is a
         rule's name, or where the environment has several of it, the rule with its
         options as the refusal names it. BadInput, OwnRun.
         """
+        record = self.look(digest, caller).record()
         _, asked = self.deciding.asked(told["environment"])
         labels = {one.label: one for one in asked.rules if one.blocks}
         meant = [k for k, one in labels.items() if told["rule"] in (k, one.name)]
@@ -109,20 +116,9 @@ class Approving:
         envelope = self.deciding.gathering.issuing.sign({WAIVER: waiver_statement(record, made)})
         return replace(made, statement=self._kept(record, WAIVER, envelope[WAIVER], made.at))
 
-    def entries(self, record: Record) -> dict[str, list[dict[str, Any]]]:
-        """All that people have said about the subject, each with whether it counts for the record.
-
-        `state` is `in-force`, `revoked`, `expired` or `of-earlier-evidence`.
-        """
-        approvals, waivers = self._people(record)
-        at = rfc3339(self.deciding.now())
-        return {
-            "approvals": [
-                vars(one) | {"state": state_of(one, approvals, record.release, at)}
-                for one in approvals
-            ],
-            "waivers": [vars(one) | {"state": _state(one, record, at)} for one in waivers],
-        }
+    def entries(self, digest: str, caller: Principal) -> dict[str, list[dict[str, Any]]]:
+        """All that people have said about a bundle's subject."""
+        return said_about(self.deciding, self.look(digest, caller).record())
 
     def _approval(self, record: Record, told: Mapping[str, Any], caller: Principal) -> Approval:
         now = self.deciding.now()
@@ -156,17 +152,33 @@ class Approving:
         self.deciding.settle(record.subject.name)
         return digest
 
-    def _people(self, record: Record) -> tuple[tuple[Approval, ...], tuple[Waiver, ...]]:
-        gathering = self.deciding.gathering
-        return gathering.people(gathering.approvals.said(record.subject, others=False))
-
     def _in_force(self, record: Record, at: str) -> list[Approval]:
-        known, _ = self._people(record)
+        known, _ = _people(self.deciding, record)
         return [
             one
             for one in known
             if one.decision != REVOKED and state_of(one, known, record.release, at) == IN_FORCE
         ]
+
+
+def said_about(deciding: Deciding, record: Record) -> dict[str, list[dict[str, Any]]]:
+    """All that people have said about a subject, each with whether it counts for the record.
+
+    `state` is `in-force`, `revoked`, `expired` or `of-earlier-evidence`.
+    """
+    approvals, waivers = _people(deciding, record)
+    at = rfc3339(deciding.now())
+    return {
+        "approvals": [
+            vars(one) | {"state": state_of(one, approvals, record.release, at)} for one in approvals
+        ],
+        "waivers": [vars(one) | {"state": _state(one, record, at)} for one in waivers],
+    }
+
+
+def _people(deciding: Deciding, record: Record) -> tuple[tuple[Approval, ...], tuple[Waiver, ...]]:
+    gathering = deciding.gathering
+    return gathering.people(gathering.approvals.said(record.subject, others=False))
 
 
 def _later(until: str, now: datetime) -> str:

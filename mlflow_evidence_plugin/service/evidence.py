@@ -10,13 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..approval import Approval, Waiver
-from ..errors import Erased, NotFound, StoreRefused, StoreUnavailable
+from ..errors import Erased, NotFound
 from ..ledger import subject_digest
-from ..policy import Decision, denial
-from ..policy.decision import read_decision, refuse, rfc3339
+from ..policy.decision import rfc3339
 from ..record import Subject
-from ..record.facts import moment
 from ..record.regressions import Question
 from ..render.exhibit import Exhibit
 from ..signing import Keyring
@@ -33,39 +30,21 @@ from ..storage import (
 )
 from ..verify import Expected, verify_file
 from . import comparing, stamping
-from .approving import Approving
+from .approving import Approving, said_about
 from .archive import Archiving, Pieces, file_name, zipped
 from .capture import CaptureRequest, Capturing
-from .deciding import Deciding, verdict_of
+from .deciding import Deciding
 from .drift import Drifting
 from .enclosing import Enclosing
 from .erasing import Erasing
 from .explaining import DryRun, explain
+from .gate import ALIAS, Gate, Resolved, no_evidence
 from .gathering import made_then
 from .ingesting import Ingesting
 from .inventory import Inventory
 from .issuing import Issuing
 from .lineage import RunModels, models_of
 from .tickets import Change
-
-ALIAS, STAGE = "alias", "stage"
-"""What leads to a version of a model; stages are MLflow's older way."""
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """An alias or a stage, the version that held it, and when we looked."""
-
-    kind: str
-    name: str
-    version: str
-    resolved_at: str
-    created: int = 0
-
-    @property
-    def shown(self) -> dict[str, str]:
-        """What a caller is told of it."""
-        return {self.kind: self.name, "version": self.version, "resolved_at": self.resolved_at}
 
 
 @dataclass(frozen=True)
@@ -114,7 +93,7 @@ class Evidence:
             found = look()
         except Erased as error:
             raise self.erasing.told(error, caller, missing) from None
-        if not _sees(caller, found):
+        if not caller.sees(found.model, found.experiment):
             raise missing
         return found
 
@@ -173,30 +152,15 @@ class Evidence:
         self.bundle(digest, caller)
         return self.ingesting.attestations.of_record(digest)
 
-    def approvals(self, digest: str, caller: Principal) -> dict[str, list[dict[str, Any]]]:
-        """What people have said about a bundle's subject; NotFound as for the bundle."""
-        return self._approving.entries(self.bundle(digest, caller).record())
-
-    def approve(
-        self, digest: str, told: Mapping[str, Any], caller: Principal
-    ) -> tuple[Approval, bool]:
-        """Enter an approval or a rejection of a release; the second is whether it is new."""
-        return self._approving.approve(self.bundle(digest, caller).record(), told, caller)
-
-    def revoke(
-        self, digest: str, statement: str, comment: str | None, caller: Principal
-    ) -> tuple[Approval, bool]:
-        """Take an approval back, by a further entry."""
-        record = self.bundle(digest, caller).record()
-        return self._approving.revoke(record, statement, comment, caller)
-
-    def waive(self, digest: str, told: Mapping[str, Any], caller: Principal) -> Waiver:
-        """Answer for the failure of a rule, in one environment, for a time."""
-        return self._approving.waive(self.bundle(digest, caller).record(), told, caller)
+    @property
+    def approving(self) -> Approving:
+        """What people decide."""
+        return Approving(self.deciding, self.bundle)
 
     @property
-    def _approving(self) -> Approving:
-        return Approving(self.deciding)
+    def gate(self) -> Gate:
+        """May it be released?"""
+        return Gate(self.capturing, self.deciding, self.erasing, self.now)
 
     def archive(
         self, digest: str, caller: Principal, size: int | None = None, artifacts: int = 0
@@ -229,34 +193,25 @@ class Evidence:
         """The newest evidence of a run; NotFound."""
         subject = Subject("", run_id=run_id).name
         latest = partial(self.capturing.bundles.latest, subject)
-        return self._seen(latest, caller, _no_evidence(subject))
+        return self._seen(latest, caller, no_evidence(subject))
 
     def of_version(self, model: str, version: str, caller: Principal) -> StoredBundle:
         """The newest evidence of a model version; NotFound."""
         subject = Subject("", model=model, version=version).name
         if not caller.sees_model(model):
-            raise _no_evidence(subject)
+            raise no_evidence(subject)
         latest = partial(self.capturing.bundles.latest, subject)
-        return self._seen(latest, caller, _no_evidence(subject))
+        return self._seen(latest, caller, no_evidence(subject))
 
     def of_alias(
         self, model: str, alias: str, caller: Principal, kind: str = ALIAS
     ) -> tuple[StoredBundle, Resolved]:
         """The newest evidence of the version that holds an alias, or a stage, now; NotFound."""
-        at = self.resolve(model, alias, caller, kind)
+        at = self.gate.resolve(model, alias, caller, kind)
         found = self.of_version(model, at.version, caller)
         if not made_then(found.record(), at.created):
-            raise _no_evidence(f"{found.subject} as it is now: it was made again")
+            raise no_evidence(f"{found.subject} as it is now: it was made again")
         return found, at
-
-    def resolve(self, model: str, alias: str, caller: Principal, kind: str = ALIAS) -> Resolved:
-        """The version that holds an alias now; NotFound before MLflow is asked if it is foreign."""
-        if not caller.sees_model(model):
-            raise NotFound(f"the tracking store has no model {model}", "check the name")
-        store = self.capturing.store
-        holder = store.holder if kind == ALIAS else store.stage_holder
-        version, created = holder(model, alias)
-        return Resolved(kind, alias, version, rfc3339(self.now()), created)
 
     def models_of(self, run_id: str, caller: Principal) -> RunModels:
         """The model versions that came from a run; NotFound for a run that is not the caller's."""
@@ -304,20 +259,6 @@ class Evidence:
         self.bundle(digest, caller)
         return self.deciding.decisions.of_record(digest)
 
-    def verdicts_on(
-        self, subject: tuple[str, str], asked: tuple[str | None, int | None, int], caller: Principal
-    ) -> tuple[list[Decision], int | None]:
-        """The verdicts on a model version, the newest first, and where the next page begins.
-
-        `asked` is an environment or None, where to begin, and how many; NotFound.
-        """
-        stored = self.of_version(*subject, caller)
-        known = stored.record().subject
-        environment, before, limit = asked
-        found = self.deciding.decisions.history(known.name, environment, before, limit + 1)
-        verdicts = [read_decision(document, known) for _, document in found[:limit]]
-        return verdicts, found[limit - 1][0] if len(found) > limit else None
-
     def exhibit(
         self, bundle: StoredBundle, caller: Principal, resolved: Resolved | None = None
     ) -> Exhibit:
@@ -327,7 +268,7 @@ class Evidence:
             self.verdicts(bundle.digest, caller),
             self.series,
             rfc3339(self.now()),
-            **self._approving.entries(bundle.record()),
+            **said_about(self.deciding, bundle.record()),
         )
 
     def explain(self, text: bytes, question: DryRun, caller: Principal) -> dict[str, Any]:
@@ -347,98 +288,3 @@ class Evidence:
         if all(series["digest"] != sha256 for series in record.values("history").values()):
             raise NotFound(f"the record names no kept material with the digest {sha256}")
         return self.capturing.bundles.material(sha256)
-
-    def decide(
-        self,
-        subject: tuple[str, str],
-        environment: str | None,
-        caller: Principal,
-        pinned: tuple[str | None, str | None] = (None, None),
-        fresh: bool = False,
-    ) -> Decision:
-        """The verdict on a model version. What cannot be known denies.
-
-        `pinned` are digests that the caller insists on: of the record, and of the policy. It is the
-        verdict that stands, unless `fresh` asks to look at everything anew.
-        """
-        model, version = subject
-        if not caller.sees_model(model):
-            raise _no_evidence(Subject("", model=model, version=version).name)
-        policy, asked = self.deciding.asked(environment)
-        named = Subject(self.capturing.store_id, model=model, version=version)
-        stands = None if fresh else self.deciding.standing(named, policy, asked)
-        if stands is not None:
-            if not caller.sees(stands.model, stands.experiment):
-                raise _no_evidence(named.name)
-            return self._pinned(verdict_of(stands, named), pinned)
-        try:
-            stored = self.capturing.bundles.latest(named.name)
-        except NotFound as error:
-            if isinstance(error, Erased):
-                error = self.erasing.told(error, caller, _no_evidence(named.name))
-            reason = _reason("no-evidence", error.detail, "captured evidence", error.mend)
-            now = self.now()
-            return denial(policy.digest, asked.name, named, "pending", [reason], now)
-        if not _sees(caller, stored):
-            raise _no_evidence(named.name)
-        return self._pinned(self.deciding.judge(policy, asked, stored), pinned)
-
-    def decide_alias(
-        self,
-        subject: tuple[str, str],
-        environment: str | None,
-        caller: Principal,
-        pinned: tuple[str | None, str | None] = (None, None),
-        kind: str = ALIAS,
-        fresh: bool = False,
-    ) -> tuple[Decision, str]:
-        """The verdict on the version that holds an alias, or a stage, now, and when we looked.
-
-        Where the store is away the alias cannot be resolved, and the verdict is a denial.
-        """
-        model, alias = subject
-        try:
-            found = self.resolve(model, alias, caller, kind)
-        except (StoreUnavailable, StoreRefused) as error:
-            policy, asked = self.deciding.asked(environment)
-            unknown = Subject(self.capturing.store_id, model=model, version=f"@{alias}")
-            asked_for = f"{kind} {alias} resolved"
-            why = _reason("alias-unresolved", error.detail, asked_for, error.mend)
-            denied = denial(policy.digest, asked.name, unknown, "failed", [why], self.now())
-            return denied, denied.evaluated_at
-        decision = self.decide((model, found.version), environment, caller, pinned, fresh)
-        if decision.record is not None:
-            judged = self.capturing.bundles.get(decision.record).record()
-            if not made_then(judged, found.created):
-                mend = "capture it: the model was deleted and made again, and counts from 1 anew"
-                made = f"evidence of a version made {judged.value('version', 'created')}"
-                asked_for = f"of the one made {moment(found.created)}"
-                decision = refuse(decision, _reason("another-version", made, asked_for, mend))
-        return decision, found.resolved_at
-
-    def _pinned(self, decision: Decision, pinned: tuple[str | None, str | None]) -> Decision:
-        for what, want, have in (
-            ("digest", pinned[0], decision.record),
-            ("policy", pinned[1], decision.policy),
-        ):
-            if want is not None and want != have:
-                mend = f"ask with the {what} that is in force, after looking at what has changed"
-                reason = _reason(f"{what}-mismatch", str(have), want, mend)
-                decision = refuse(decision, reason)
-        return decision
-
-
-def _sees(caller: Principal, found: StoredBundle) -> bool:
-    return caller.sees(found.model, found.experiment)
-
-
-def _no_evidence(subject: str) -> NotFound:
-    mend = "capture it: POST /v1/captures, or mlflow-evidence capture"
-    return NotFound(f"there is no evidence of {subject}", mend)
-
-
-def _reason(code: str, found: str, asked: str, mend: str) -> dict[str, str]:
-    return {"code": code, "found": found, "asked": asked, "mend": mend}
-
-
-__all__ = ["Evidence", "Resolved"]

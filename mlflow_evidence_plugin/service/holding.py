@@ -19,7 +19,7 @@ from ..scan import masked
 from ..snapshot import RunSnapshot, VersionSnapshot
 from ..storage import Held
 from ..tags import GOVERNANCE, PREFIX
-from .approving import Approving
+from .approving import said_about
 from .deciding import Deciding
 
 NAMES = ("owner", "team", "cost_center", "ticket", "rollback", "monitoring")
@@ -86,7 +86,7 @@ class Holding:
         """How many count for the release, and whether they are enough."""
         if record is None:
             return 0, False
-        entries = Approving(self.deciding).entries(record)["approvals"]
+        entries = said_about(self.deciding, record)["approvals"]
         counted = [one["decision"] for one in entries if one["state"] == IN_FORCE]
         count = counted.count(APPROVED)
         if self.environment is None:

@@ -12,7 +12,7 @@ from uuid import UUID
 from ..errors import BadInput, NotFound
 from ..policy.decision import rfc3339
 from ..storage import Bundles, Held, Holdings, Listing, Principal, Tickets
-from .approving import Approving
+from .approving import said_about
 from .deciding import Deciding
 from .holding import Found, Holding
 
@@ -46,7 +46,7 @@ class Change:
         except NotFound:
             return None  # erased a moment ago
         record = bundle.record()
-        entries = Approving(self.deciding).entries(record)
+        entries = said_about(self.deciding, record)
         held = Held(listed.subject, listed.digest, bundle.body, listed.captured_at, listed.verdicts)
         line = Holding(self.deciding, DAYS, None).line(Found(None, None, held, record))
         return {

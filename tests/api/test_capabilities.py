@@ -107,9 +107,7 @@ def test_an_address_answers_for_its_environment(client, bound, captured, canary,
     [(None, ("evidence:read",)), ("prod", ("admin",)), ("prod", ("evidence:read", "capture"))],
     ids=["unbound", "admin", "more"],
 )
-def test_no_other_token_may_stand_in_an_address(
-    client, bound, canary, world, environment, scopes
-):
+def test_no_other_token_may_stand_in_an_address(client, bound, canary, world, environment, scopes):
     token = bound(environment, scopes)
     for path, body in ((FLAGGER, canary), (GATEKEEPER, asked(world.v_good))):
         answer = client(None).post(path + token, body)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from mlflow_evidence_plugin.errors import StillChanging
 from mlflow_evidence_plugin.policy import Case, evaluate, parse
 from mlflow_evidence_plugin.signing import Keyring
 from mlflow_evidence_plugin.statements import TEST_RESULT, VSA
@@ -46,6 +48,16 @@ environments:
       - rule: expression
         expression: 'metrics["auc"] > 0.5'
 """)
+
+ALIASED = b"""
+version: 1
+environments:
+  prod:
+    rules:
+      - rule: no-regression
+        metric: auc
+        baseline: {alias: production}
+"""
 
 
 class Released:
@@ -185,6 +197,53 @@ def test_what_comes_between_looking_and_keeping_is_not_passed_over(released):
     verdict = replace(deciding, gathering=Interrupted()).judge(policy, asked, stored)
     assert verdict.allowed
     assert looked[0] == 0 and looked[-1] == 1
+
+
+def test_an_alias_that_moves_while_it_is_judged_is_looked_up_again(released, maker):
+    """The pass on the first holder must not stand: the second one is better."""
+    asked = parse(ALIASED).environment("prod")
+    service = released.service.evidence
+    deciding = replace(service.deciding, policy=parse(ALIASED))
+    client = maker.client
+    client.set_registered_model_alias(released.model, "production", "1")
+    stored = service.capturing.bundles.get(released.digests[0])
+    looked = []
+
+    class Moving:
+        """After the first look, somebody moves the alias."""
+
+        def __getattr__(self, name):
+            return getattr(deciding.gathering, name)
+
+        def case(self, record, environment):
+            found = deciding.gathering.case(record, environment)
+            looked.append(found[0].baselines["production"].version)
+            if len(looked) == 1:
+                client.set_registered_model_alias(released.model, "production", "2")
+            return found
+
+    verdict = replace(deciding, gathering=Moving()).judge(deciding.policy, asked, stored)
+    assert looked[0] == "1" and looked[-1] == "2"
+    assert [one["code"] for one in verdict.reasons] == ["no-regression"]
+
+
+def test_what_never_holds_still_is_no_verdict(released, maker):
+    asked = parse(ALIASED).environment("prod")
+    service = released.service.evidence
+    deciding = replace(service.deciding, policy=parse(ALIASED))
+    stored = service.capturing.bundles.get(released.digests[0])
+    holders = itertools.cycle("12")
+
+    class Restless:
+        def __getattr__(self, name):
+            return getattr(deciding.gathering, name)
+
+        def case(self, record, environment):
+            maker.client.set_registered_model_alias(released.model, "production", next(holders))
+            return deciding.gathering.case(record, environment)
+
+    with pytest.raises(StillChanging):
+        replace(deciding, gathering=Restless()).judge(deciding.policy, asked, stored)
 
 
 def test_what_nobody_looked_up_has_not_passed(released):

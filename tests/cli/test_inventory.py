@@ -79,7 +79,7 @@ def test_tsv_lists_the_subjects_and_a_table_what_each_lacks(az, first, captures)
     everything = az("inventory", **env).json["items"]
     tsv = az("inventory", "-o", "tsv", **env).out.splitlines()
     assert len(tsv) == len(everything)
-    table = az("inventory", "-o", "table", **env).out.splitlines()
+    table = az("inventory", "-o", "table", COLUMNS="600", **env).out.splitlines()
     assert len(table) == len(everything) + 1
     (bare,) = [line for line in table if captures.bare in line]
     assert bare.rstrip().endswith("owner cost_center ticket rollback monitoring")
@@ -118,7 +118,7 @@ def test_a_service_that_is_away_is_said_and_the_rest_is_shown(az, second, world)
     assert (problem["service"], problem["code"]) == ("prod", "service-unavailable")
     assert f"runs/{world.odd}" in [one["subject"] for one in done.json["items"]]
     assert "error: prod: " in done.err and "mend: " in done.err
-    table = az("inventory", *words, "-o", "table", **env)
+    table = az("inventory", *words, "-o", "table", COLUMNS="600", **env)
     assert (table.code, len(table.out.splitlines())) == (6, len(done.json["items"]) + 2)
 
 

@@ -94,7 +94,7 @@ def external_data(
 
 
 def violations(subject: str | None, answer: dict[str, Any] | None) -> list[str]:
-    """The rule of docs/integrations/gatekeeper.md, line by line; `answer` is None if it is undefined."""
+    """The rule of docs/integrations/gatekeeper.md, line by line; None is an undefined answer."""
     if subject is None:
         return ["the annotation mlflow-evidence/subject is missing"]
     if answer is not None and answer["system_error"] == "":

@@ -7,6 +7,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,8 +19,15 @@ from api.app import create_app
 from api.consumers import SECTIONS, Consumers
 from api.consumers.options import read
 from api.consumers.outgoing import RETRIES, Outgoing
+from api.consumers.telling import Telling
 from tests.authority import openssl
+from tests.consumers.desks import opened
 from tests.consumers.doubles import AzureDevOps, GitHub, GitLab, listening
+from tests.consumers.jira import Jira
+from tests.consumers.servicenow import ServiceNow
+from tests.world import GOVERNANCE
+
+PUBLIC_URL = "https://evidence.example.org"
 
 BRISK = RETRIES.new(backoff_factor=0.01, backoff_jitter=0)
 """The same tries, without the pauses."""
@@ -91,7 +99,8 @@ def secret_files(tmp_path_factory) -> Path:
     """Each secret in a file of its own, as an operator keeps them."""
     folder = tmp_path_factory.mktemp("secrets")
     openssl("genrsa", "-out", folder / "app.pem", 2048, check=True)
-    for name in ("github-secret", "gitlab-secret", "gitlab-token"):
+    said = ("github-secret", "gitlab-secret", "gitlab-token", "servicenow-password", "jira-token")
+    for name in said:
         (folder / name).write_text(secrets.token_urlsafe(32) + "\n")
     key = base64.b64encode(secrets.token_bytes(32)).decode()
     (folder / "gitlab-webhook-key").write_text(f"whsec_{key}\n")
@@ -190,3 +199,49 @@ def late(admin, maker) -> SimpleNamespace:
     maker.client.set_registered_model_alias(model, "production", version)
     capture = lambda: admin.capture(model=model, version=version)  # noqa: E731
     return SimpleNamespace(model=model, version=version, capture=capture)
+
+
+@pytest.fixture
+def servicenow(secret_files) -> Iterator[ServiceNow]:
+    password = (secret_files / "servicenow-password").read_text().strip()
+    with opened(ServiceNow("svc.evidence", password)) as double:
+        yield double
+
+
+@pytest.fixture
+def jira(secret_files) -> Iterator[Jira]:
+    token = (secret_files / "jira-token").read_text().strip()
+    with opened(Jira("evidence@example.org", token)) as double:
+        yield double
+
+
+@pytest.fixture
+def released(maker, admin, service) -> Callable[..., SimpleNamespace]:
+    """Makes a version of a model of its own, captured and judged as a worker does it."""
+
+    def made(ticket: str, **options: Any) -> SimpleNamespace:
+        model = maker.new_name("told")
+        tags = GOVERNANCE | {"evidence.ticket": ticket} | options.pop("tags", {})
+        run_id = maker.run(tags=tags, **options)
+        version = maker.version(model, run_id)
+        maker.client.set_registered_model_alias(model, "production", version)
+        digest = admin.capture(model=model, version=version).json["digest"]
+        subject = f"models/{model}/{version}"
+        service.evidence.deciding.settle(subject)
+        told = {"model": model, "version": version, "run_id": run_id}
+        return SimpleNamespace(**told, digest=digest, subject=subject, ticket=ticket)
+
+    return made
+
+
+@pytest.fixture
+def teller(service) -> Callable[..., Telling]:
+    """What tells ticket systems, by a consumers file; `later` sets its clock forward."""
+
+    def made(text: str, later: timedelta = timedelta(), **changes: Any) -> Telling:
+        known = service.evidence
+        evidence = replace(known, now=lambda: known.now() + later)
+        said = {"linking": None, "public_url": PUBLIC_URL} | changes
+        return Telling(evidence, read(text.encode(), SECTIONS), **said)
+
+    return made

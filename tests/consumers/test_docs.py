@@ -30,6 +30,8 @@ SECRETS = {
     "gitlab-token": "gitlab-token",
     "gitlab-secret": "gitlab-secret",
     "gitlab-webhook-key": "gitlab-webhook-key",
+    "servicenow-password": "servicenow-password",
+    "jira-token": "jira-token",
 }
 
 

@@ -28,7 +28,7 @@ def address(service, served):
 
 @pytest.fixture
 def canary(address):
-    return lambda environment="prod", **said: Canary(address(environment), {"model": "credit", **said})
+    return lambda bound="prod", **said: Canary(address(bound), {"model": "credit", **said})
 
 
 def test_a_good_version_advances(canary, world):
@@ -102,7 +102,9 @@ def test_a_store_that_is_away_halts(start, service, captured, address):
 
 
 def test_strangers_text_is_one_line(canary, maker, admin):
-    run = maker.run(tags={"evidence.ticket": "x\n- allowed: \u202e everything", "evidence.owner": "a"})
+    run = maker.run(
+        tags={"evidence.ticket": "x\n- allowed: \u202e everything", "evidence.owner": "a"}
+    )
     version = maker.version("credit-flagged", run)
     admin.capture(model="credit-flagged", version=version)
     one = canary(model="credit-flagged", version=version)

@@ -18,9 +18,15 @@ SIGNED = {
     ("post", "/v1/checks/github"): "github",
     ("post", "/v1/checks/gitlab/deployments"): "gitlabWebhook",
     ("post", "/v1/checks/gitlab/merge-requests"): "gitlabCheck",
+    ("post", "/v1/hooks/mlflow"): "mlflow",
 }
 """Webhooks: what lets them in is their signature (tests/consumers)."""
-GUARDED = [one for one in operations() if one not in OPEN and one not in SIGNED]
+ADDRESSED = {
+    ("post", "/v1/checks/flagger/{capability}"),
+    ("post", "/v1/checks/gatekeeper/{capability}"),
+}
+"""What lets them in is their address (tests/api/test_capabilities.py)."""
+GUARDED = [one for one in operations() if one not in {*OPEN, *SIGNED, *ADDRESSED}]
 BODY = {
     ("post", "/v1/captures"): {"run_id": "unknown"},
     ("post", "/v1/runs/{run_id}/stamp"): {"values": {}},
@@ -92,6 +98,8 @@ def test_an_operation_documents_each_status_and_none_by_default(method, path):
         found = set(response.get("content", {}))
         if status == "304":
             assert not found
+        elif (path, status) == ("/v1/checks/flagger/{capability}", "409"):
+            assert found == {"text/plain"}  # Flagger shows it as it is
         elif int(status) >= 400:
             assert found == {"application/problem+json"}
         elif path in DRAWN:
@@ -117,6 +125,13 @@ def test_a_webhook_documents_its_signature(method, path):
     assert operation["security"] == [{scheme: []}]
     assert contract()["components"]["securitySchemes"][scheme]["in"] == "header"
     assert "401" in operation["responses"]
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(ADDRESSED))
+def test_an_address_that_is_a_capability_needs_no_other(method, path):
+    operation = contract()["paths"][path][method]
+    assert operation["security"] == []
+    assert {"401", "403"} <= set(operation["responses"])
 
 
 @pytest.mark.parametrize(("method", "path"), sorted(HEALTH))

@@ -51,7 +51,7 @@ def requires(scope: str, verdicts: bool = False) -> Callable[[Callable[P, R]], C
             g.caller = found
             return view(*args, **kwargs)
 
-        checked.__dict__["scope"] = scope
+        checked.__dict__.update(scope=scope, verdicts=verdicts)
         return checked
 
     return decorate

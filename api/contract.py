@@ -91,9 +91,11 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
         return decorated
 
 
-def problems(bp: Blueprint, *statuses: int) -> Callable[[View], View]:
+def problems(
+    bp: Blueprint, *statuses: int, schema: type[ProblemSchema] = ProblemSchema
+) -> Callable[[View], View]:
     """Document the problems that a view may answer with."""
-    content = {MEDIA_TYPE: {"schema": ProblemSchema}}
+    content = {MEDIA_TYPE: {"schema": schema}}
     responses = {str(s): {"description": PROBLEMS[s], "content": content} for s in statuses}
 
     def decorate(view: View) -> View:

@@ -97,10 +97,17 @@ class EvidenceClient:
         """What a service has at a whole URL: a bundle, or an archive; piece by piece."""
         return _pieces(cls("", token)._ask("GET", url, stream=True))
 
-    def decide(self, subject: dict[str, str], environment: str | None) -> dict[str, Any]:
-        """The decision on a model version. A denial is an answer, not an error."""
+    def decide(
+        self, subject: dict[str, str], environment: str | None, fresh: bool = True
+    ) -> dict[str, Any]:
+        """The decision on a model version. A denial is an answer, not an error.
+
+        `fresh` has everything looked at anew; else it is the verdict that stands, which is sooner.
+        """
         asked = {"environment": environment} if environment else {}
-        return _document(self._ask("GET", f"/v1/{_path(subject)}/decision", params=asked))
+        headers = {"Cache-Control": "no-cache"} if fresh else {}
+        path = f"/v1/{_path(subject)}/decision"
+        return _document(self._ask("GET", path, params=asked, headers=headers))
 
     def approvals(self, digest: str) -> dict[str, Any]:
         """What people have said about a bundle's subject: `{approvals, waivers}`."""

@@ -25,7 +25,7 @@ from mlflow_evidence_plugin.storage import Principal
 from ..auth import by_capability, caller, environment_of, service
 from ..contract import Blueprint, problems
 from ..errors import problem, status_of
-from ..schemas import ProviderRequestSchema, ProviderResponseSchema
+from ..schemas import ProviderProblemSchema, ProviderRequestSchema, ProviderResponseSchema
 from .asking import Question, Verdict, ask
 from .capabilities import PATH, document
 from .inflight import InFlight
@@ -79,7 +79,7 @@ def _systemic(view: Callable[P, Response]) -> Callable[P, Response]:
 @bp.post(f"/checks/gatekeeper/{PATH}")
 @bp.doc(security=[], requestBody=body(ProviderRequestSchema))
 @bp.response(200, ProviderResponseSchema)
-@problems(bp, 400, 401, 403, 404, 413, 422, 500, 503)
+@problems(bp, 400, 401, 403, 404, 413, 422, 500, 503, schema=ProviderProblemSchema)
 @_systemic
 @by_capability
 def provide() -> Response:

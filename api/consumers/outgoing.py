@@ -13,7 +13,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
-from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, Retry, Timeout
+from urllib3 import (
+    BaseHTTPResponse,
+    HTTPConnectionPool,
+    HTTPSConnectionPool,
+    Retry,
+    Timeout,
+    encode_multipart_formdata,
+)
 from urllib3.connectionpool import ConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
 
@@ -97,6 +104,11 @@ class Target:
             "the callback URL is not one that this service may call",
             "name its host in the consumers file, exactly as it is called",
         )
+
+
+def form_of(field: str, name: str, data: bytes, media_type: str) -> tuple[bytes, str]:
+    """A file as a form with one field: the body, and its own type."""
+    return encode_multipart_formdata({field: (name, data, media_type)})
 
 
 def split(url: str) -> tuple[str, str, int, str] | None:

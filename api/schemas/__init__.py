@@ -26,6 +26,7 @@ from .erasures import ErasureArgs, ErasureSchema
 from .gates import (
     FlaggerSchema,
     MLflowEventSchema,
+    ProviderProblemSchema,
     ProviderRequestSchema,
     ProviderResponseSchema,
 )
@@ -80,6 +81,7 @@ __all__ = [
     "MLflowEventSchema",
     "PolicySchema",
     "ProblemSchema",
+    "ProviderProblemSchema",
     "ProviderRequestSchema",
     "ProviderResponseSchema",
     "ReportSchema",

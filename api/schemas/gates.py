@@ -3,6 +3,7 @@
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from . import names
+from .problems import ProblemSchema
 
 KEYS_LIMIT = 100
 """Keys of one request of Gatekeeper's: more of them are not answered in its time."""
@@ -86,6 +87,19 @@ class ProviderResponseSchema(Schema):
     apiVersion = fields.String(required=True)
     kind = fields.String(required=True, validate=validate.Equal("ProviderResponse"))
     response = fields.Nested(_Response, required=True)
+
+
+class ProviderProblemSchema(ProblemSchema):
+    """A problem that Gatekeeper, which reads the body whatever the status, sees as one."""
+
+    class Meta:
+        """Named so in the contract."""
+
+        title = "Problem of a provider"
+
+    apiVersion = fields.String()
+    kind = fields.String(validate=validate.Equal("ProviderResponse"))
+    response = fields.Nested(_Response)
 
 
 class _Told(_Part):

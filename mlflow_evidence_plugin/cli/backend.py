@@ -278,12 +278,11 @@ class Local:
         """The decision on a model version."""
         from ..policy.decision import rfc3339
 
-        model = subject["model"]
+        gate, model = self._evidence.gate, subject["model"]
         if "alias" in subject:
-            asked = (model, subject["alias"])
-            decision, at = self._evidence.gate.decide_alias(asked, environment, self._me)
+            asked = ((model, subject["alias"]), environment, self._me)
+            decision, at = gate.decide_alias(*asked, fresh=True)
         else:
-            asked = (model, subject["version"])
-            decision = self._evidence.gate.decide(asked, environment, self._me)
-            at = rfc3339(self._evidence.now())
+            asked = ((model, subject["version"]), environment, self._me)
+            decision, at = gate.decide(*asked, fresh=True), rfc3339(self._evidence.now())
         return decision.answer(at, None)

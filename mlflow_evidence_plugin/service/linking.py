@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..collect import MlflowStore, Writer
-from ..errors import EvidenceError
-from ..record import Record
+from ..errors import EvidenceError, NotFound
+from ..record import Record, Subject
 from ..storage import Bundles
 from ..tags import unstorable
 
@@ -45,10 +45,19 @@ class Linking:
         """The tags: addresses where the service's own is known, else what they lead to."""
         found = {"record": self._at("bundles", record.digest)}
         if record.run_id:
-            found["run"] = self._at("runs", record.run_id)
+            captured = self._captured(record.run_id)
+            found["run"] = self._at("runs", record.run_id) if captured else record.run_id
         found[f"decision.{decision['environment']}"] = f"{decision['status']} {digest}"
         tags = {PREFIX + name: value for name, value in found.items()}
         return {tag: value for tag, value in tags.items() if unstorable(tag, value) is None}
+
+    def _captured(self, run_id: str) -> bool:
+        """Whether the run has evidence of its own, so that there is a page of it."""
+        try:
+            self.bundles.latest(Subject("", run_id=run_id).name)
+        except NotFound:
+            return False
+        return True
 
     def _at(self, kind: str, name: str) -> str:
         return f"{self.public_url}/{kind}/{name}" if self.public_url else name

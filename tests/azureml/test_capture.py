@@ -158,3 +158,17 @@ def test_only_the_workspace_is_followed(workspace, location, within):
     from mlflow_evidence_plugin.collect import Roots
 
     assert Roots.of_store(workspace.uri).allow(location) is within
+
+
+def test_links_that_are_written_back_change_no_evidence(service, world):
+    from mlflow_evidence_plugin.service.linking import Linking
+
+    before = service.capture(model=MODEL, version="1")
+    capturing = service.evidence.capturing
+    digest = service.evidence.named({"model": MODEL, "version": "1"}, service.me).digest
+    verdict = {"record": digest, "environment": "prod", "status": "passed", "subject": "credit/1"}
+    Linking(capturing.store, capturing.bundles, None).link(verdict, "sha256:" + "0" * 64)
+    tags = capturing.store.client.get_model_version(MODEL, "1").tags
+    assert tags["evidence.link.record"] == digest
+    assert tags["evidence.link.decision.prod"] == "passed sha256:" + "0" * 64
+    assert service.capture(model=MODEL, version="1") == before

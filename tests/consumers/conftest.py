@@ -235,6 +235,13 @@ def released(maker, admin, service) -> Callable[..., SimpleNamespace]:
 
 
 @pytest.fixture
+def last(service) -> int:
+    """The place of the last verdict so far: what comes after it is this test's own."""
+    found = service.evidence.deciding.decisions.after(0, "", 1_000_000)
+    return found[-1][0] if found else 0
+
+
+@pytest.fixture
 def teller(service) -> Callable[..., Telling]:
     """What tells ticket systems, by a consumers file; `later` sets its clock forward."""
 

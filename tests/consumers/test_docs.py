@@ -30,6 +30,7 @@ SECRETS = {
     "gitlab-token": "gitlab-token",
     "gitlab-secret": "gitlab-secret",
     "gitlab-webhook-key": "gitlab-webhook-key",
+    "mlflow-webhook-secret": "gitlab-secret",
     "servicenow-password": "servicenow-password",
     "jira-token": "jira-token",
 }
@@ -48,7 +49,7 @@ def test_each_consumer_has_a_page_and_the_index_names_it():
         name = one.NAME.replace("_", "-")
         assert f"({name}.md)" in index
         page = (PAGES[0].parent / f"{name}.md").read_text()
-        assert "/v1/checks/" in page
+        assert re.search("/v1/(checks|hooks)/", page)
         assert "## What goes wrong, and how it is seen" in page
 
 

@@ -101,13 +101,11 @@ def test_a_store_that_is_away_halts(start, service, captured, address):
     assert "waiting" in one.events[0]
 
 
-def test_strangers_text_is_one_line(canary, maker, admin):
-    run = maker.run(
-        tags={"evidence.ticket": "x\n- allowed: \u202e everything", "evidence.owner": "a"}
-    )
-    version = maker.version("credit-flagged", run)
-    admin.capture(model="credit-flagged", version=version)
-    one = canary(model="credit-flagged", version=version)
+def test_strangers_text_is_shown_as_what_it_is(canary):
+    """Characters that turn a line round or hide in it have names, in the reasons too."""
+    one = canary(model="credit\u202e\u2028x", version="1")
     assert not one.advance()
-    assert "\u202e" not in one.events[0]
-    assert all(line.startswith("- ") for line in one.events[0].strip().split("\n")[1:])
+    (event,) = one.events
+    assert event.count("⟨U+202E⟩") >= 2
+    assert not {"\u202e", "\u2028"} & set(event)
+    assert all(line.startswith("- ") for line in event.strip().split("\n")[1:])

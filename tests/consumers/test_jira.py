@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from mlflow_evidence_plugin.render.adf import MOST, verdict_adf
-from mlflow_evidence_plugin.render.exhibit import Exhibit
+from mlflow_evidence_plugin.storage import Deliveries
 from tests.conftest import instant
 from tests.consumers.conftest import PUBLIC_URL
 from tests.consumers.jira import text_of, wrong_in
@@ -40,9 +41,9 @@ def text(jira, secret_files):
 
 
 @pytest.fixture
-def news(service, teller, text):
+def news(service, teller, text, last):
     """Leaves out what other tests have made: tells what comes from here on."""
-    last = service.evidence.deciding.decisions.after(0, "", 1_000_000)[-1][0]
+    Deliveries(service.evidence.capturing.database).forget("9999")
 
     def made(later: timedelta = timedelta(), **changes):
         telling = teller(text, later, **changes)
@@ -166,11 +167,12 @@ def test_a_comment_can_be_fetched(admin, captured, world):
     assert "Blocked for prod" in answer.json["text"]
 
 
-def test_strangers_text_cannot_break_the_document(service, captured, world):
-    bundle = service.evidence.capturing.bundles.get(captured.good)
-    verdict = next(
-        one for one in service.evidence.deciding.decisions.of_record(captured.good)
-    ) | {
+def test_strangers_text_cannot_break_the_document(service, captured, tokens):
+    evidence = service.evidence
+    caller = evidence.caller(tokens.admin)
+    exhibit = evidence.exhibit(evidence.bundle(captured.good, caller), caller)
+    evidence.deciding.settle(exhibit.document["subject"])
+    verdict = evidence.deciding.decisions.of_record(captured.good)[0] | {
         "allowed": False,
         "status": "failed",
         "reasons": [
@@ -178,7 +180,7 @@ def test_strangers_text_cannot_break_the_document(service, captured, world):
             for found in ("", "\n\n", "\u202e", "a" * 9000, "{code}") * 30
         ],
     }
-    made = verdict_adf(Exhibit(bundle.body, [verdict]), verdict["environment"])
+    made = verdict_adf(replace(exhibit, decisions=[verdict]), verdict["environment"])
     assert wrong_in(made) is None
     assert len(text_of(made)) < 32_767
     assert f"and {150 - MOST} more" in text_of(made)

@@ -6,8 +6,13 @@ import base64
 import hashlib
 import hmac
 import json
+import os
+import re
+import subprocess
+import sys
 import time
 import uuid
+from pathlib import Path
 
 import mlflow
 import pytest
@@ -22,6 +27,7 @@ from tests.faults.processes import until
 from tests.servers import mlflow_server
 from tests.world import Maker
 
+PAGE = Path(__file__).parents[2] / "docs/integrations/mlflow.md"
 SECTION = """
 [mlflow]
 secret_file = "{folder}/mlflow-secret"
@@ -211,6 +217,21 @@ def test_a_signed_body_that_is_no_event_is_refused(hook, data):
 
 def test_an_event_without_a_version_is_refused(hook):
     assert hook(EVENTS[0], {"name": "credit"})[0] == 422
+
+
+def test_what_was_lost_is_found_by_the_script_on_the_page(hooked, service, admin, maker):
+    model = maker.new_name("credit-lost")
+    version = maker.version(model, maker.run())
+    (script,) = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
+    env = {**os.environ, "EVIDENCE_URL": hooked.url}
+    env["EVIDENCE_TOKEN"] = service.token("nightly", "evidence:read", "capture")
+    env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
+    script = script.replace("--model credit ", f"--model {model} ")
+    done = subprocess.run(
+        ["sh", "-eu", "-c", script], env=env, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert admin.get(f"/v1/models/{model}/versions/{version}/evidence").status_code == 200
 
 
 def test_a_service_without_that_section_takes_none(served):

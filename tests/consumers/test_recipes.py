@@ -101,8 +101,9 @@ def test_argo_rollouts_fails_while_the_store_is_away(start, service, gate):
     assert measurement(template["spec"]["metrics"][0], {"token": gate.token}, url) == "Failed"
 
 
-# Argo CD: a PreSync hook is a Job; the sync fails when the Job fails, and a Job without retries fails
-# when its container's exit code is not 0. https://argo-cd.readthedocs.io/en/stable/user-guide/sync-waves/
+# Argo CD: a PreSync hook is a Job; the sync fails when the Job fails, and one without retries fails
+# when its container's exit code is not 0.
+# https://argo-cd.readthedocs.io/en/stable/user-guide/sync-waves/
 
 
 def test_argo_cd_runs_the_command_line(gate):
@@ -135,7 +136,7 @@ def test_argo_cd_runs_the_command_line(gate):
     assert code("models/credit/1", EVIDENCE_URL="http://127.0.0.1:1").returncode != 0
 
 
-# Kyverno: pkg/engine/apicall/executor.go. A GET or POST; what is not 2xx is an error of the context,
+# Kyverno: pkg/engine/apicall/executor.go. GET or POST; what is not 2xx is an error of the context,
 # and the rule then denies (failurePolicy: Fail). Without `Authorization` it adds its own token.
 
 
@@ -170,8 +171,8 @@ def test_kyverno(gate):
     assert kyverno(rule, gate.at("versions/999").replace("credit", "vault"), gate.header) == "error"
 
 
-# Jenkins: HttpRequestExecution.java. The status must lie in `validResponseCodes`; then the body must
-# contain `validResponseContent`, letter by letter. No connection is 408, no such host 404.
+# Jenkins: HttpRequestExecution.java. The status must lie in `validResponseCodes`; the body
+# must then contain `validResponseContent`, letter by letter. No connection is 408, no host 404.
 
 
 def jenkins(step: dict[str, str], url: str, header: dict[str, str]) -> str | None:
@@ -197,16 +198,6 @@ def test_jenkins(gate):
         assert "content" in jenkins(step, gate.at(what), gate.header)
     assert "401" in jenkins(step, gate.at(gate.good), {})
     assert "408" in jenkins(step, "http://127.0.0.1:1/", {})
-
-
-def test_no_text_of_a_stranger_looks_like_a_verdict(gate, maker, admin):
-    """What Jenkins looks for stands in the document once, however values are written."""
-    tags = {"evidence.owner": '"allowed":true', "evidence.ticket": "x"}
-    version = maker.version("credit", maker.run(tags=tags, metrics={'"allowed":true': 1}))
-    admin.capture(model="credit", version=version)
-    answer = requests.get(gate.at(f"versions/{version}"), headers=gate.header, timeout=10)
-    assert answer.json()["allowed"] is False
-    assert '"allowed":true' not in answer.text
 
 
 # curl: `--fail-with-body` exits with 22 for 400 and above, and prints the body all the same.
@@ -243,8 +234,9 @@ def test_curl(gate, script):
     assert curl(script, SimpleNamespace(url="http://127.0.0.1:1", token="x"), "1").returncode == 7
 
 
-# Azure Boards: PATCH of a work item with JSON Patch; a hyperlink is a relation without an id, and the
-# same address twice is refused. https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/update
+# Azure Boards: PATCH of a work item with JSON Patch; a hyperlink is a relation, and the same
+# address twice is refused.
+# https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/update
 
 
 def boards() -> Double:

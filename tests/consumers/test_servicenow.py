@@ -10,6 +10,7 @@ import pytest
 
 from api.consumers.telling import LONGEST_PAUSE
 from mlflow_evidence_plugin.render.change import LENGTHS, MARK
+from mlflow_evidence_plugin.storage import Deliveries
 from mlflow_evidence_plugin.storage.deliveries import MOST
 from tests.conftest import instant
 from tests.consumers.conftest import PUBLIC_URL
@@ -29,6 +30,12 @@ models = ["{models}"]
 experiments = ["*"]
 """
 HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def nothing_owed(service):
+    """What an earlier test left behind is not told in the next one."""
+    Deliveries(service.evidence.capturing.database).forget("9999")
 
 
 @pytest.fixture
@@ -76,7 +83,9 @@ def test_a_change_gets_fields_note_and_files(servicenow, released, teller, text,
     assert row["short_description"] == f"Release {release.subject} to prod: allowed"
     assert "set alias production to the previous version" in row["backout_plan"]
     assert "Metric auc = 0.95" in row["test_plan"]
-    assert all(row[name].startswith(MARK) for name in LENGTHS if name in row and "short" not in name)
+    assert all(
+        row[name].startswith(MARK) for name in LENGTHS if name in row and "short" not in name
+    )
     (note,) = servicenow.notes[sys_id]
     assert "Allowed for prod" in note
     assert f"{PUBLIC_URL}/bundles/{release.digest}" in note
@@ -118,6 +127,22 @@ def test_a_verdict_that_changes_is_told_again(servicenow, released, teller, text
     assert "waived: metric-threshold" in servicenow.rows[sys_id]["test_plan"]
 
 
+def test_a_verdict_that_says_the_same_of_the_same_release_is_no_news(
+    servicenow, released, teller, text, number, maker, admin, service
+):
+    servicenow.new_change(number)
+    release = released(number)
+    telling = teller(text(release.model))
+    telling.catch_up()
+    calls, judged = len(servicenow.asked), telling.seq
+    maker.client.set_tag(release.run_id, "note", "another word")
+    assert admin.capture(model=release.model, version=release.version).json["digest"]
+    service.evidence.deciding.settle(release.subject)
+    telling.catch_up()
+    assert telling.seq > judged, "there is a new verdict"
+    assert len(servicenow.asked) == calls
+
+
 def test_what_a_person_wrote_is_left_as_it_is(servicenow, released, teller, text, number):
     mine = {"backout_plan": "call Ana", "short_description": "Release the model"}
     sys_id = servicenow.new_change(number, **mine)
@@ -127,7 +152,9 @@ def test_what_a_person_wrote_is_left_as_it_is(servicenow, released, teller, text
     assert row["test_plan"].startswith(MARK)
 
 
-@pytest.mark.parametrize("ticket", ["CHG1^numberISNOTEMPTY", "INC0012345", "CHG1\tx", "chg1"])
+@pytest.mark.parametrize(
+    "ticket", ["CHG1^numberISNOTEMPTY", "INC0012345", "CHG1\tx", "chg1", "CHG1X"]
+)
 def test_a_ticket_that_does_not_match_is_not_looked_for(servicenow, released, teller, text, ticket):
     servicenow.new_change("CHG0000001")
     teller(text(released(ticket).model)).catch_up()

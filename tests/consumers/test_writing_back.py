@@ -42,7 +42,7 @@ def test_a_version_is_linked_to_its_evidence(writing, released, tags):
     writing().catch_up()
     found = tags(release)
     assert found["evidence.link.record"] == f"{PUBLIC_URL}/bundles/{release.digest}"
-    assert found["evidence.link.run"] == f"{PUBLIC_URL}/runs/{release.run_id}"
+    assert found["evidence.link.run"] == release.run_id
     assert found["evidence.link.decision.prod"].startswith("passed sha256:")
     assert set(found) == {
         "evidence.link.record",
@@ -51,6 +51,13 @@ def test_a_version_is_linked_to_its_evidence(writing, released, tags):
         "evidence.link.decision.lab",
         "evidence.link.decision.first",
     }
+
+
+def test_a_run_with_evidence_of_its_own_is_linked_to(writing, released, tags, admin):
+    release = released("CHG1")
+    admin.capture(run_id=release.run_id)
+    writing().catch_up()
+    assert tags(release)["evidence.link.run"] == f"{PUBLIC_URL}/runs/{release.run_id}"
 
 
 def test_without_an_address_the_links_are_names(writing, released, tags):
@@ -115,12 +122,16 @@ def _away(*_: object) -> None:
 
 
 def test_an_unknown_version_is_said(service):
+    writer = Writer(service.evidence.capturing.store)
     with pytest.raises(NotFound):
-        Writer(service.evidence.capturing.store).link(("credit", "999"), None, {"evidence.link.x": "y"})
+        writer.link(("credit", "999"), None, {"evidence.link.x": "y"})
 
 
 def test_it_is_off_unless_it_is_switched_on(service, monkeypatch):
-    env = {"EVIDENCE_SERVICE_HOME": "/nowhere", "EVIDENCE_SERVICE_TRACKING_URI": "http://127.0.0.1:1"}
+    env = {
+        "EVIDENCE_SERVICE_HOME": "/nowhere",
+        "EVIDENCE_SERVICE_TRACKING_URI": "http://127.0.0.1:1",
+    }
     assert linking(Settings.read(env), service.evidence) is None
     on = Settings.read(env | {"EVIDENCE_SERVICE_WRITE_BACK": "true"})
     assert linking(on, service.evidence) is not None

@@ -142,13 +142,18 @@ def test_health_needs_no_token(client, method, path):
 
 def scope_of(app, method, path):
     """The scope that the view behind an operation requires."""
+    return view_of(app, method, path).scope
+
+
+def view_of(app, method, path):
+    """The view behind an operation, as `requires` has made it."""
     for rule in app.url_map.iter_rules():
         same = re.sub(r"<[^>]+>", "{}", rule.rule) == re.sub(r"{\w+}", "{}", path)
         if same and method.upper() in rule.methods:
             view = app.view_functions[rule.endpoint]
             while not hasattr(view, "scope"):
                 view = view.__wrapped__
-            return view.scope
+            return view
     raise AssertionError(f"no view serves {method} {path}")
 
 

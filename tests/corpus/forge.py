@@ -25,7 +25,8 @@ from mlflow_evidence_plugin.signing import (
     sign,
     sign_note,
 )
-from mlflow_evidence_plugin.statements import NAMES, PAYLOAD_TYPE, VSA
+from mlflow_evidence_plugin.statements import NAMES, PAYLOAD_TYPE, TEST_RESULT, VSA
+from mlflow_evidence_plugin.statements.decision import DECISION
 
 Change = Callable[[Any], Any]
 BEFORE = 5
@@ -91,12 +92,17 @@ class Forge:
     def put(self, place: int, envelope: bytes) -> Forge:
         """Another envelope in a statement's place, and everywhere that it is named."""
         envelopes = self.envelopes()
-        old, envelopes[place] = envelopes[place], envelope
-        was, now = digest_of(old)[7:], digest_of(envelope)[7:]
+        renamed = {digest_of(envelopes[place])[7:]: digest_of(envelope)[7:]}
+        envelopes[place] = envelope
         for n, one in enumerate(envelopes):
-            if n != place and _kind(one) == VSA and was in json.dumps(said(one)):
-                told = json.loads(json.dumps(said(one)).replace(was, now))
-                envelopes[n] = sign(canonical(told), PAYLOAD_TYPE, self.key)
+            if n == place or _kind(one) not in (VSA, TEST_RESULT):
+                continue
+            told = was = json.dumps(said(one))
+            for old, new in renamed.items():
+                told = told.replace(old, new)
+            if told != was:
+                envelopes[n] = sign(canonical(_fitted(json.loads(told))), PAYLOAD_TYPE, self.key)
+                renamed[digest_of(one)[7:]] = digest_of(envelopes[n])[7:]
         return self.relog(envelopes)
 
     def relog(self, envelopes: Iterable[bytes], origin: str | None = None) -> Forge:
@@ -156,6 +162,15 @@ class Forge:
 def said(envelope: bytes) -> Any:
     """The statement in an envelope."""
     return json.loads(base64.b64decode(json.loads(envelope)["payload"]))
+
+
+def _fitted(statement: Any) -> Any:
+    """The statement; the digest of a verdict in it is made to fit."""
+    decision = statement["predicate"].get(DECISION)
+    if isinstance(decision, dict) and "omitted" not in decision:
+        whole = {name: value for name, value in decision.items() if name != "digest"}
+        decision["digest"] = digest_of(canonical(whole))
+    return statement
 
 
 def _kind(envelope: bytes) -> str:

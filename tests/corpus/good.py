@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from mlflow_evidence_plugin.policy import parse
 from mlflow_evidence_plugin.signing import SigningKey
 from mlflow_evidence_plugin.snapshot import Artifact
 from tests.browser.gallery import Gallery, gallery, histories, made_run, made_version
@@ -16,6 +17,16 @@ from tests.contract.checked import Client
 
 from .forge import Forge
 
+GATE = b"""
+version: 1
+environments:
+  gate:
+    rules:
+      - rule: approvals
+        roles: [risk]
+      - rule: required-metrics
+        metrics: [f1]
+"""
 AGAIN = (Artifact("MLmodel", 812, "ab" * 32), Artifact("model.pkl", 1_284_512, "ce" * 32))
 
 
@@ -37,6 +48,8 @@ class World:
     other: Forge = field(repr=False)
     erased: Forge = field(repr=False)
     """A version whose first record was erased before the second was captured."""
+    approved: Forge = field(repr=False)
+    """A version that somebody approved, and for whose one failure somebody answers."""
     elsewhere: Forge = field(repr=False)
     """The same version's evidence, signed by the same key, of another store."""
 
@@ -89,6 +102,7 @@ def made(folder: Path) -> World:
         **{name: _archive(service, digest, key) for name, digest in judged.items()},
         other=_archive(service, other, key),
         erased=_archive(service, erased, key),
+        approved=_archive(service, _approved(service, curves), key),
         elsewhere=_elsewhere(folder, key, curves),
     )
 
@@ -104,6 +118,22 @@ def _judged(service: Gallery, curves: Any, name: str, when: datetime) -> str:
     app = service.service.app(store=service.shelf, now=lambda: when)
     path = f"/v1/models/{name}/versions/6/decision?environment=lab"
     assert Client(app, service.token).get(path).status_code == 200
+    return digest
+
+
+def _approved(service: Gallery, curves: Any) -> str:
+    digest = service.capture(_version("6", curves, name="approved"))
+    app = service.service.app(store=service.shelf, policy=parse(GATE))
+    token = service.service.token("rita", "evidence:read", "approve", "policy", roles=("risk",))
+    rita, place = Client(app, token), f"/v1/bundles/{digest}"
+    word = {"role": "risk", "decision": "approved"}
+    assert rita.post(f"{place}/approvals", word).status_code == 201
+    until = datetime.now(timezone.utc) + timedelta(days=9)
+    waiver = {"environment": "gate", "rule": "required-metrics", "reason": "f1 comes later"}
+    answer = rita.post(f"{place}/waivers", {**waiver, "expires_at": until.isoformat()})
+    assert answer.status_code == 201, answer.text
+    found = rita.get("/v1/models/approved/versions/6/decision?environment=gate").json
+    assert found["allowed"], found["reasons"]
     return digest
 
 

@@ -22,10 +22,12 @@ from tests.corpus.ended import ENDED
 from tests.corpus.forge import Forge
 from tests.corpus.good import World, made
 from tests.corpus.held import HELD, honest
+from tests.corpus.people import PEOPLE
 from tests.corpus.shaped import SHAPED
 from tests.corpus.signed import SIGNED
 
-CORPUS = {**SIGNED, **HELD, **SHAPED, **ENDED}
+PARTS = (SIGNED, HELD, SHAPED, ENDED, PEOPLE)
+CORPUS = {name: case for part in PARTS for name, case in part.items()}
 SECONDS = 5
 MEMORY = 1 << 30
 PROCESSES = (
@@ -89,10 +91,10 @@ def in_time():
 
 
 def test_the_corpus_is_large():
-    assert len(CORPUS) == len(SIGNED) + len(HELD) + len(SHAPED) + len(ENDED) >= 60
+    assert len(CORPUS) == sum(map(len, PARTS)) >= 60
 
 
-@pytest.mark.parametrize("which", ["good", "denied", "stale", "other", "erased"])
+@pytest.mark.parametrize("which", ["good", "denied", "stale", "other", "erased", "approved"])
 def test_what_the_corpus_is_made_from_holds(world, which, capsys):
     forge = getattr(world, which)
     told = ("--key", str(world.pem))

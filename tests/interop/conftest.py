@@ -11,16 +11,27 @@ from typing import Any
 
 import pytest
 
+from mlflow_evidence_plugin.approval import Approval, Waiver
 from mlflow_evidence_plugin.policy import Case, evaluate
+from mlflow_evidence_plugin.policy.decision import rfc3339
 from mlflow_evidence_plugin.record import Record, canonical, digest_of, read
 from mlflow_evidence_plugin.signing import SigningKey, bundle_of, sign
-from mlflow_evidence_plugin.statements import MODEL_SIGNATURE, PAYLOAD_TYPE, TEST_RESULT, VSA
+from mlflow_evidence_plugin.statements import (
+    APPROVAL,
+    MODEL_SIGNATURE,
+    PAYLOAD_TYPE,
+    TEST_RESULT,
+    VSA,
+    WAIVER,
+)
+from mlflow_evidence_plugin.statements.approval import approval_statement, waiver_statement
 from mlflow_evidence_plugin.statements.decision import (
     test_result_statement as stated_tests,
 )
 from mlflow_evidence_plugin.statements.decision import (
     verification_summary,
 )
+from mlflow_evidence_plugin.statements.tombstone import TOMBSTONE, tombstone_statement
 from tests.unit import samples
 
 FILES = {
@@ -75,9 +86,15 @@ def emit(service, admin, maker, tmp_path_factory) -> Callable[..., Emitted]:
         policy = service.evidence.deciding.policy
         decision = evaluate(policy, policy.environment("lab"), Case(record), samples.NOW)
         inputs = [(kind, digest_of(data)) for kind, data in envelopes.items()]
+        at = rfc3339(samples.NOW)
+        word = ("rita", "risk", "observed", "approved", record.release, at)
+        waived = ("tracked-run", "lab", record.release, "paul", "a drill", at, at)
         for kind, told in (
             (TEST_RESULT, stated_tests(record, decision, policy)),
             (VSA, verification_summary(record, decision, inputs)),
+            (APPROVAL, approval_statement(record, Approval("", *word))),
+            (WAIVER, waiver_statement(record, Waiver("", *waived))),
+            (TOMBSTONE, tombstone_statement(record, "a leak", "ana", at, [record.digest])),
         ):
             envelopes[kind] = sign(told, PAYLOAD_TYPE, key)
         folder = tmp_path_factory.mktemp("model")

@@ -118,8 +118,8 @@ def evaluate(policy: Policy, environment: Environment, case: Case, now: datetime
     ends = [rfc3339(now + timedelta(hours=environment.valid_hours))]
     for spec in environment.rules:
         outcome = RULES[spec.name](case, spec.options)
+        ends += [outcome.until] if outcome.until else []
         if outcome.passed:
-            ends += [outcome.until] if outcome.until else []
             continue
         reason = {"code": spec.name, "found": outcome.found, "asked": outcome.asked}
         reason["mend"] = outcome.mend

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from unicodedata import normalize
 
 from ..approval import REVOKED, Approval
 from ..record import Record
@@ -20,7 +21,8 @@ def hand_in(record: Record, person: str) -> str | None:
 
 def same_person(one: str, other: str) -> bool:
     """Whether two names are one person's, as far as names can tell."""
-    first, second = one.strip().casefold(), other.strip().casefold()
+    # The same letters may be written in several ways, with accents apart or at once.
+    first, second = (normalize("NFKC", name.strip()).casefold() for name in (one, other))
     if "@" in first and "@" in second:
         return first == second
     return bool(first) and first.partition("@")[0] == second.partition("@")[0]

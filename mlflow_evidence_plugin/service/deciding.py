@@ -60,13 +60,19 @@ class Deciding:
     def judge(self, policy: Policy, asked: Environment, stored: StoredBundle) -> Decision:
         """The verdict on a bundle: the last one while nothing has changed, else a new one.
 
+        It is on the subject's newest evidence, if that came meanwhile; NotFound if it was erased.
         StillChanging where what it rests on does not hold still.
         """
         record = stored.record()
         for _ in range(TRIES):
             case, said = self.gathering.case(record, asked)
+            # After the leaves were counted: what comes later still is found out when it is kept.
+            newest = self.gathering.bundles.latest(record.subject.name)
+            if newest.digest != record.digest:
+                record = newest.record()
+                continue
             made = evaluate(policy, asked, case, self.now())
-            known = self._known(made)
+            known = self._known(made, said)
             if known is not None:
                 return known
             if self._moved(case, asked):
@@ -98,17 +104,16 @@ class Deciding:
         for subject in self.gathering.standing.unsettled(limit):
             self.settle(subject)
 
-    def _known(self, made: Decision) -> Decision | None:
+    def _known(self, made: Decision, said: Said) -> Decision | None:
         """The verdict that stands, if this one would say the same; it was then looked at now."""
-        standing, subject = self.gathering.standing, made.subject
-        stands = standing.read(subject.name, made.environment)
+        subject = made.subject
+        stands = self.gathering.standing.read(subject.name, made.environment)
         if stands is None or stands.expires_at <= made.evaluated_at:
             return None
         known = verdict_of(stands, subject)
         if _gist(known) != _gist(made) or known.evaluated_at > made.evaluated_at:
             return None
-        standing.checked(subject.name, made.environment, made.evaluated_at)
-        return known
+        return known if self.decisions.checked(made, said.leaves) else None
 
     def _moved(self, case: Case, asked: Environment) -> bool:
         """Whether an alias was moved while we judged: nothing else tells of that."""

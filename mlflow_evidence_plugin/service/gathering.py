@@ -113,7 +113,8 @@ class Gathering:
             return Target(problem=problem)
         subject = Subject(self.store, model=record.subject.model, version=at.version)
         stands = self.standing.read(subject.name, asked.name)
-        if stands is None:
+        # Without evidence of that very version, what stands is of an earlier namesake.
+        if stands is None or at.record is None:
             return Target(at.version)
         verdict = read_decision(loads(stands.body), subject)
         return Target(at.version, verdict.status, verdict.digest, verdict.expires_at)

@@ -56,8 +56,8 @@ class Approvals:
         with self.database.writing() as connection:
             insert_new(connection, statements, [row])
             tickets.name(connection, self.store, [(record, kind, envelope)])
-            unsettle(connection, self.store, [subject.name])
             ledger.append(connection, [(subject_digest(subject), digest)])
+            unsettle(connection, self.store, [subject.name])
         return digest
 
     def said(self, subject: Subject, others: bool = True) -> Said:

@@ -58,9 +58,9 @@ class Attestations:
                 connection.execute(attestations.update().where(here).values(vars(made)))
             refuse_erased(connection, made.record_digest)  # it may have been while this was read
             if made.state == TRUSTED:
+                ledger.append(connection, [(subject, made.digest)])
                 query = select(records.c.subject).where(records.c.digest == made.record_digest)
                 unsettle(connection, self.store, connection.execute(query).scalars())
-                ledger.append(connection, [(subject, made.digest)])
         return made, known is None
 
     def of_record(self, digest: str) -> list[Attestation]:

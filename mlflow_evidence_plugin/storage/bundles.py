@@ -100,9 +100,9 @@ class Bundles:
         insert_new(connection, materials, [row for one in first for row in _materials(one)])
         listings.keep(connection, [(one.record, one.at) for one in first])
         connection.execute(observations.insert(), [_observation(one) for one in captured])
-        unsettle(connection, self.store, [one.record.subject.name for one in captured])
         entries = [(subject_digest(one.record.subject), row["digest"]) for one, row in made]
         ledger.append(connection, entries)
+        unsettle(connection, self.store, [one.record.subject.name for one in captured])
 
     def get(self, digest: str) -> StoredBundle:
         """The bundle of a record; NotFound, or Erased. A new statement shows within a second."""

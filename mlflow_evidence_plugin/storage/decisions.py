@@ -69,6 +69,16 @@ class Decisions:
                 standing.put(connection, self.store, decision, experiment)
         return True
 
+    def checked(self, made: Decision, seen: int) -> bool:
+        """Say that the verdict that stands would be made again. False as for `add`."""
+        subject = subject_digest(made.subject)
+        with self.database.writing() as connection:
+            ledger.lock(connection)
+            if leaves_about(connection, subject) != seen:
+                return False
+            standing.checked(connection, self.store, made)
+        return True
+
     def policy(self, digest: str) -> bytes:
         """A policy that verdicts were made by, as canonical JSON; NotFound."""
         query = select(policies.c.body).where(policies.c.digest == digest)

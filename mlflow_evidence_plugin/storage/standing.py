@@ -42,12 +42,6 @@ class Standing:
             row = connection.execute(_READ, asked).first()
         return None if row is None else Stands(*row)
 
-    def checked(self, subject: str, environment: str, at: str) -> None:
-        """Say that at this time nothing had changed."""
-        here = _here(self.store, subject, environment)
-        with self.database.writing() as connection:
-            connection.execute(update(standing).where(*here).values(checked_at=at))
-
     def unsettle_model(self, model: str) -> None:
         """Something that verdicts on all versions of a model may rest on has changed."""
         here = (standing.c.store == self.store, standing.c.model == model)
@@ -84,8 +78,17 @@ def put(connection: Connection, store: str, decision: Decision, experiment: str 
     connection.execute(standing.insert().values(row))
 
 
+def checked(connection: Connection, store: str, made: Decision) -> None:
+    """Say that when this was made, which says the same, nothing had changed."""
+    here = _here(store, made.subject.name, made.environment)
+    connection.execute(update(standing).where(*here).values(checked_at=made.evaluated_at))
+
+
 def unsettle(connection: Connection, store: str, subjects: Iterable[str]) -> None:
-    """Something that verdicts on these subjects were made from has changed."""
+    """Something that verdicts on these subjects were made from has changed.
+
+    After the log's lock was taken, as where verdicts are kept: else each may wait for the other.
+    """
     for some in batches(sorted(set(subjects))):
         here = (standing.c.store == store, standing.c.subject.in_(some))
         connection.execute(update(standing).where(*here).values(checked_at=None))

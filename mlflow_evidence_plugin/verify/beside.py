@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import BadVerdict
-from ..policy import Attested, Baseline, Case, Target
+from ..policy import PREVIOUS, Attested, Baseline, Case, Target
 from ..record import Record
 from ..statements import Approved, Waived
 from .foreign import Foreign
@@ -51,25 +51,46 @@ def case_again(
         waivers=tuple(
             replace(one.fact, statement=digest) for digest, one in said if isinstance(one, Waived)
         ),
-        attestations=tuple(_attested(one, dict(said)) for one in told.get("attestations", ())),
-        earlier=tuple(_earlier(one, record, records) for one in told.get("earlier", ())),
-        targets={key: Target(**one) for key, one in told.get("targets", {}).items()},
+        attestations=tuple(
+            _attested(one, record, dict(said)) for one in told.get("attestations", ())
+        ),
+        earlier=_earlier(told.get("earlier", ()), record, records),
+        targets={key: _target(key, one, record) for key, one in told.get("targets", {}).items()},
         captured_at=told.get("captured_at"),
     )
 
 
-def _attested(told: Mapping[str, str], said: Mapping[str, Any]) -> Attested:
+def _attested(told: Mapping[str, str], of: Record, said: Mapping[str, Any]) -> Attested:
     found = said.get(told["statement"])
     if not isinstance(found, Foreign) or found.predicate_type != told["kind"]:
         raise BadVerdict("the verdict rests on an attestation that is not in the log before it")
+    if of.root not in found.roots:
+        raise BadVerdict("the verdict rests on an attestation of other files")
     return Attested(**told)
 
 
-def _earlier(digest: str, of: Record, records: Mapping[str, Record]) -> Record:
-    if digest not in records:
-        raise BadVerdict(f"an earlier run's record {digest} is not in the archive", "get it anew")
-    found = records[digest]
-    same = (found.experiment, found.subject.store) == (of.experiment, of.subject.store)
-    if not same or found.run_id in (None, of.run_id):
-        raise BadVerdict(f"{found.subject.name} is no earlier run of the same experiment")
+def _earlier(
+    digests: Sequence[str], of: Record, records: Mapping[str, Record]
+) -> tuple[Record, ...]:
+    """Runs of the same experiment that began before this one, each once."""
+    began = str(of.value("run", "started"))
+    found: dict[str | None, Record] = {}
+    for digest in digests:
+        if digest not in records:
+            said = f"an earlier run's record {digest} is not in the archive"
+            raise BadVerdict(said, "get it anew")
+        one = records[digest]
+        same = (one.experiment, one.subject.store) == (of.experiment, of.subject.store)
+        before = (one.value("run", "started") or began) < began
+        if not same or not before or one.run_id in (None, of.run_id, *found):
+            raise BadVerdict(f"{one.subject.name} is no earlier run of the same experiment")
+        found[one.run_id] = one
+    return tuple(found.values())
+
+
+def _target(key: str, told: Mapping[str, Any], of: Record) -> Target:
+    found = Target(**told)
+    previous = of.value("lineage", "previous_version")
+    if key == PREVIOUS and found.problem is None and found.version != previous:
+        raise BadVerdict(f"the way back is to version {found.version}, not the previous one")
     return found

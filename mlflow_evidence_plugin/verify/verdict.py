@@ -161,13 +161,17 @@ def _baseline(key: str, known: str, of: Record, records: Mapping[str, Record]) -
         same = (record.subject.model, record.subject.store) == (of.subject.model, of.subject.store)
         if not same or not record.subject.model:
             raise BadVerdict(f"the baseline is {record.subject.name}: another model, or store")
+        if key.startswith("sha256:") and key != known:
+            raise BadVerdict(f"the baseline is the record {known}, and not the one that is fixed")
         previous = of.value("lineage", "previous_version")
         if key == PREVIOUS and record.subject.version != previous:
             raise BadVerdict(f"{record.subject.name} is not the previous version")
         return Baseline(record.subject.version, record)
     if found := _UNKNOWN.fullmatch(known):
-        version = found["version"]
-        return Baseline(None if version == "None" else version)
+        version = None if found["version"] == "None" else found["version"]
+        if key == PREVIOUS and version != of.value("lineage", "previous_version"):
+            raise BadVerdict(f"version {version} is not the previous one")
+        return Baseline(version)
     return Baseline(problem=known)
 
 

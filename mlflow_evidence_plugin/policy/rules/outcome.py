@@ -25,7 +25,7 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class Outcome:
-    """A rule's answer. `until` is when it stops passing by the mere course of time."""
+    """A rule's answer. `until` is when it may be another by the mere course of time."""
 
     passed: bool
     found: str

@@ -23,13 +23,13 @@ def approvals(case: Case, options: Options) -> Outcome:
     states = _states(case)
     fitting = [one for one in case.approvals if not roles or one.role in roles]
     rejected = [
-        f"{one.approver} ({one.role})"
-        for one in fitting
-        if one.decision == REJECTED and states[one.statement] == IN_FORCE
+        one for one in fitting if one.decision == REJECTED and states[one.statement] == IN_FORCE
     ]
     if rejected:
         mend = "mend what they say, or ask them to take it back"
-        return Outcome(False, f"rejected by {listed(rejected)}", asked, mend)
+        until = min((one.expires_at for one in rejected if one.expires_at), default=None)
+        who = listed(f"{one.approver} ({one.role})" for one in rejected)
+        return Outcome(False, f"rejected by {who}", asked, mend, until)
     if options.get("separation_of_duties", True) and not _made_by_somebody(case.record):
         found = "nobody is known who made it, so that nobody is known to be another"
         return Outcome(False, found, asked, "name an owner: EVIDENCE_OWNER (or evidence.toml)")

@@ -152,16 +152,18 @@ def fresh(case: Case, options: Options) -> Outcome:
         ("max_age_hours", "evidence", case.captured_at, "capture it again"),
         ("max_run_age_hours", "run", ended, "train again, and register the new run"),
     )
-    passed, found, asked, mends, ends = True, [], [], [], []
+    passed, found, asked, mends, ends = True, [], [], [], list[str | None]()
     for name, what, since, mend in both:
         if name not in options:
             continue
         asked.append(f"{what} of the last {options[name]} hours")
         old = age(since, case.at)
-        good = old is not None and old <= timedelta(hours=options[name])
+        to_come = old is not None and old < timedelta()
+        good = old is not None and not to_come and old <= timedelta(hours=options[name])
         passed = passed and good
-        found.append(f"{what} of {hours(old)} ago" if old is not None else f"{what}: unknown")
+        told = f" of {hours(old)} ago" if old is not None else ": unknown"
+        found.append(f"{what}: of a time to come" if to_come else f"{what}{told}")
         mends += [] if good else [mend]
-        ends.append(later(since, options[name]) or case.at)
-    until = min(ends) if passed else None
+        ends.append(since if to_come else later(since, options[name]) if good else None)
+    until = min((end for end in ends if end), default=None)
     return Outcome(passed, ", ".join(found), ", ".join(asked), "; ".join(mends), until)

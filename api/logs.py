@@ -11,10 +11,12 @@ from gunicorn.glogging import Logger
 from pythonjsonlogger.json import JsonFormatter
 
 _SECRETS = (
-    (re.compile(r"\bmle_([0-9a-f]{1,16})_[\w-]+"), r"mle_\1_…"),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+"), r"\1 …"),
-    (re.compile(r"://[^/@\s:\"]*:[^/@\s\"]*@"), "://…@"),
+    ("mle_", re.compile(r"\bmle_([0-9a-f]{1,16})_[\w-]+"), r"mle_\1_…"),
+    ("bearer", re.compile(r"(?i)\b(bearer)\s+[\w.~+/=-]+"), r"\1 …"),
+    ("basic", re.compile(r"(?i)\b(basic)\s+[\w.~+/=-]+"), r"\1 …"),
+    ("://", re.compile(r"://[^/@\s:\"]*:[^/@\s\"]*@"), "://…@"),
 )
+"""What each begins with, so that most lines are not searched; the secret; and what is shown."""
 
 
 class Formatter(JsonFormatter):
@@ -25,8 +27,10 @@ class Formatter(JsonFormatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
         line = super().format(record)
-        for secret, instead in _SECRETS:
-            line = secret.sub(instead, line)
+        small = line.lower()
+        for begins, secret, instead in _SECRETS:
+            if begins in small:
+                line = secret.sub(instead, line)
         return line
 
 
@@ -56,6 +60,8 @@ def configure() -> None:
     """Send everything that is logged in this process, warnings too, through the formatter."""
     logging.config.dictConfig(SETTINGS)
     logging.captureWarnings(True)
+    # No line names where in the code it was written: then nobody needs to look for that.
+    logging._srcfile = None
 
 
 class GunicornLogger(Logger):  # type: ignore[misc]

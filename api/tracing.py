@@ -16,7 +16,7 @@ log = logging.getLogger("api.request")
 REQUEST_ID = "X-Request-Id"
 _SANE = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _QUIET = ("/livez", "/readyz")
-_CAPABILITY = re.compile(r"(?i)(/checks/+(?:flagger|gatekeeper)/+|\bmle_[0-9a-f]{1,16}_).+")
+_CAPABILITY = re.compile(r"(?is)(/checks/+(?:flagger|gatekeeper)/+|\bmle_[0-9a-f]{1,16}_).+")
 """A secret in an address, and what follows it: well-formed, mistyped, or of a method not served."""
 _CONTEXT = TraceContextTextMapPropagator()
 

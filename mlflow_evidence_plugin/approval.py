@@ -28,6 +28,8 @@ class Approval:
     comment: str | None = None
     relayed_by: str | None = None
     revokes: str | None = None
+    void: bool = False
+    """Evidence of the subject was erased since: what was said of it then is no longer whole."""
 
 
 @dataclass(frozen=True)
@@ -43,3 +45,4 @@ class Waiver:
     at: str
     expires_at: str
     ticket: str | None = None
+    void: bool = False

@@ -7,7 +7,10 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 PUBLIC, PRIVATE, LOOPBACK = "public", "private", "loopback"
 """Which addresses a host may have: of the internet; those and private ones; this machine's."""
 
-_METADATA = {"168.63.129.16", "100.100.100.200", "fd00:ec2::254"}
+_METADATA = {
+    *("168.63.129.16", "100.100.100.200", "192.0.0.192"),
+    *("fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42"),
+}
 """Of clouds, and in ranges that look harmless; the others are link-local."""
 
 _NAT64 = IPv6Network("64:ff9b::/96")

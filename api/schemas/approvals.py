@@ -77,7 +77,7 @@ class WaiverSchema(Schema):
     ticket = fields.String(allow_none=True, required=True)
 
 
-_STATE = validate.OneOf(["in-force", "revoked", "expired", "of-earlier-evidence"])
+_STATE = validate.OneOf(["in-force", "revoked", "expired", "of-earlier-evidence", "before-erasure"])
 
 
 class KnownApprovalSchema(ApprovalSchema):

@@ -149,7 +149,11 @@ def evaluate(policy: Policy, environment: Environment, case: Case, now: datetime
 def waiver_of(spec: RuleSpec, environment: Environment, case: Case) -> Waiver | None:
     """The newest waiver of a rule, if it holds when the case is judged."""
     about = (spec.label, environment.name, case.record.release)
-    known = [one for one in case.waivers if (one.rule, one.environment, one.release) == about]
+    known = [
+        one
+        for one in case.waivers
+        if (one.rule, one.environment, one.release) == about and not one.void
+    ]
     newest = max(known, key=lambda one: (one.at, one.statement), default=None)
     return newest if newest is not None and newest.at <= case.at < newest.expires_at else None
 

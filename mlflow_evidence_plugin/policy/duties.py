@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from unicodedata import normalize
 
-from ..approval import REVOKED, Approval
+from ..approval import REJECTED, REVOKED, Approval, Waiver
 from ..record import Record
 
 IN_FORCE, TAKEN_BACK, EXPIRED, EARLIER = "in-force", "revoked", "expired", "of-earlier-evidence"
+VOID = "before-erasure"
 
 
 def hand_in(record: Record, person: str) -> str | None:
@@ -34,7 +36,27 @@ def state_of(entry: Approval, entries: Sequence[Approval], release: str, at: str
         return TAKEN_BACK
     if entry.release != release:
         return EARLIER
+    if entry.void:
+        return VOID
     return EXPIRED if entry.expires_at is not None and entry.expires_at <= at else IN_FORCE
+
+
+def since_erasure(said: Sequence[Approval | Waiver | None]) -> list[Approval | Waiver]:
+    """Approvals and waivers in the log's order, where None stands for an erasure.
+
+    What lets a release through is void from before the last one: with the evidence a rejection may
+    have gone, or that something was taken back. A rejection stays.
+    """
+    last = max((place for place, one in enumerate(said) if one is None), default=-1)
+    return [
+        replace(one, void=place < last and not _stops(one))
+        for place, one in enumerate(said)
+        if one is not None
+    ]
+
+
+def _stops(one: Approval | Waiver) -> bool:
+    return isinstance(one, Approval) and one.decision == REJECTED
 
 
 def _hands(record: Record) -> Iterator[tuple[str, str]]:

@@ -145,6 +145,7 @@ def _verdict(decision: Mapping[str, Any], now: str | None) -> dict[str, Any]:
 def _entry(one: Mapping[str, Any]) -> dict[str, Any]:
     """What somebody said, and in words whether it counts for this evidence."""
     counts = {"in-force": "counts", "of-earlier-evidence": "was of earlier evidence"}
+    counts["before-erasure"] = "was said before evidence was erased"
     return {**one, "counts": counts.get(one["state"], f"is {one['state']}")}
 
 

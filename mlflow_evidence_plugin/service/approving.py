@@ -10,7 +10,7 @@ from typing import Any
 from ..approval import APPROVED, REJECTED, REVOKED, Approval, Waiver
 from ..errors import BadInput, Conflict, Forbidden, NotFound, OwnRun
 from ..policy.decision import rfc3339
-from ..policy.duties import IN_FORCE, hand_in, same_person, state_of
+from ..policy.duties import EARLIER, IN_FORCE, VOID, hand_in, same_person, state_of
 from ..record import Record
 from ..statements import APPROVAL, WAIVER
 from ..statements.approval import approval_statement, waiver_statement
@@ -75,7 +75,7 @@ class Approving:
         done = next((one for one in entries if one.revokes == statement), None)
         if done is not None:
             return done, False
-        who = {"approver": caller.name, "role": taken.role, "basis": "observed"}
+        who: dict[str, Any] = {"approver": caller.name, "role": taken.role, "basis": "observed"}
         at = rfc3339(self.deciding.now())
         made = Approval("", **who, decision=REVOKED, release=taken.release, at=at)
         return self._entered(record, replace(made, comment=comment, revokes=statement)), True
@@ -99,7 +99,7 @@ class Approving:
             said = f"{caller.name} is {hand}, and nobody waives a rule for what is their own"
             raise OwnRun(said, "ask somebody else for the waiver")
         now = self.deciding.now()
-        until = _later(told["expires_at"], now)
+        reason, until = _shown(told["reason"], "reason"), _later(told["expires_at"], now)
         if until > rfc3339(now + LONGEST_WAIVER):
             raise BadInput("a waiver holds for 366 days at the most", "name an earlier expires_at")
         made = Waiver(
@@ -108,7 +108,7 @@ class Approving:
             asked.name,
             record.release,
             caller.name,
-            told["reason"],
+            reason,
             rfc3339(now),
             until,
             told.get("ticket"),
@@ -127,7 +127,7 @@ class Approving:
         named = told.get("approver") or caller.name
         own = same_person(named, caller.name)
         # Nobody is two people by two addresses: for oneself one speaks by the token's name alone.
-        approver = caller.name if own else named
+        approver = _shown(caller.name if own else named, "approver")
         until = told.get("expires_at")
         return Approval(
             "",
@@ -166,7 +166,7 @@ class Approving:
 def said_about(deciding: Deciding, record: Record) -> dict[str, list[dict[str, Any]]]:
     """All that people have said about a subject, each with whether it counts for the record.
 
-    `state` is `in-force`, `revoked`, `expired` or `of-earlier-evidence`.
+    `state` is `in-force`, `revoked`, `expired`, `of-earlier-evidence` or `before-erasure`.
     """
     approvals, waivers = _people(deciding, record)
     at = rfc3339(deciding.now())
@@ -183,6 +183,13 @@ def _people(deciding: Deciding, record: Record) -> tuple[tuple[Approval, ...], t
     return gathering.people(gathering.approvals.said(record.subject, others=False))
 
 
+def _shown(text: str, what: str) -> str:
+    """The same; BadInput for what nobody would see: an empty name is nobody's."""
+    if not text.strip() or not text.isprintable():
+        raise BadInput(f"the {what} {text!r} cannot be shown", "give one line of plain text")
+    return text
+
+
 def _later(until: str, now: datetime) -> str:
     if until <= rfc3339(now):
         raise BadInput("expires_at has passed already", "name a later time")
@@ -191,5 +198,7 @@ def _later(until: str, now: datetime) -> str:
 
 def _state(one: Waiver, record: Record, at: str) -> str:
     if one.release != record.release:
-        return "of-earlier-evidence"
+        return EARLIER
+    if one.void:
+        return VOID
     return "expired" if one.expires_at <= at else IN_FORCE

@@ -49,7 +49,7 @@ class Deciding:
 
     def standing(self, subject: Subject, policy: Policy, asked: Environment) -> Stands | None:
         """The verdict that may be answered as it stands; None where it is to be judged anew."""
-        found = self.gathering.standing.read(subject.name, asked.name)
+        found = self.gathering.standing.read(subject.name, asked.name, remembered=True)
         now = self.now()
         if found is None or found.checked_at is None or found.expires_at <= rfc3339(now):
             return None
@@ -101,7 +101,8 @@ class Deciding:
 
     def catch_up(self, limit: int = 100) -> None:
         """Settle what nobody has settled since it changed."""
-        for subject in self.gathering.standing.unsettled(limit):
+        asked = self.policy.environments if self.policy else ()
+        for subject in self.gathering.standing.unsettled(asked, limit):
             self.settle(subject)
 
     def _known(self, made: Decision, said: Said) -> Decision | None:

@@ -89,8 +89,8 @@ class Drifting:
         findings, unknown = [], []
         for verdict in self.decisions.of_record(record.digest):
             for alias, digest in verdict["baselines"].items():
-                if alias.startswith("@") or not digest.startswith("sha256:"):
-                    continue
+                if alias.startswith(("@", "sha256:")) or not digest.startswith("sha256:"):
+                    continue  # the version before, or a record by its digest: neither moves
                 what = f"verdict/{verdict['environment']}/{alias}"
                 try:
                     was, is_ = self._subject(digest), self._holder(record, alias)

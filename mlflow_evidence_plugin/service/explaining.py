@@ -82,7 +82,7 @@ def explain(bundles: Bundles, text: bytes, question: DryRun, caller: Principal) 
     explained.next = following
     until = time.monotonic() + PATIENCE
     for body in found:
-        _judge(explained, body, _case(bundles, body, asked))
+        _judge(explained, body, _case(bundles, body, asked, caller))
         if time.monotonic() > until:
             explained.next = body.cursor
             break
@@ -117,14 +117,14 @@ def _told(spec: RuleSpec, case: Case) -> bool:
     return not elsewhere and all(key in case.baselines for key in needs.baselines)
 
 
-def _case(bundles: Bundles, body: Body, asked: Environment) -> Case:
+def _case(bundles: Bundles, body: Body, asked: Environment, caller: Principal) -> Case:
     record, at = read_kept(body.data), body.captured_at
-    baselines = dict(_baselines(bundles, record, asked.needs.baselines))
+    baselines = dict(_baselines(bundles, record, asked.needs.baselines, caller))
     return Case(record, baselines, at=at, captured_at=at)
 
 
 def _baselines(
-    bundles: Bundles, record: Record, keys: Sequence[str]
+    bundles: Bundles, record: Record, keys: Sequence[str], caller: Principal
 ) -> Iterator[tuple[str, Baseline]]:
     for key in keys:
         if key == PREVIOUS and not record.value("lineage", "previous_version"):
@@ -135,7 +135,10 @@ def _baselines(
             found = _baseline(bundles, record, key)
         except EvidenceError:  # there is none any more, or it was never captured
             continue
-        if found is not None and found.subject.model == record.subject.model:
+        if found is None or found.subject.model != record.subject.model:
+            continue
+        # The policy is the caller's own: it could ask for any metric of what it may not see.
+        if caller.sees(found.subject.model, found.experiment):
             yield key, Baseline(found.subject.version, found)
 
 

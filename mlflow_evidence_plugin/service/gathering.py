@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,11 +12,13 @@ from ..collect import MlflowStore
 from ..errors import BadRecord, EvidenceError, NotFound
 from ..policy import PREVIOUS, Attested, Baseline, Case, Environment, Target
 from ..policy.decision import read_decision
+from ..policy.duties import since_erasure
 from ..record import Record, Subject
 from ..record.canonical import loads
 from ..record.facts import moment
 from ..signing import Keyring, open_envelope
 from ..statements import Approved, Waived
+from ..statements.approval import named
 from ..storage import Approvals, Bundles, Entry, Said, Standing, Statements, View
 from ..verify.bundle import decode
 from ..verify.foreign import untrusted
@@ -66,15 +68,16 @@ class Gathering:
         if not ours:
             return (), ()
         trusted = Keyring.of([], [self.issuing.trust()])
-        approvals: list[Approval] = []
-        waivers: list[Waiver] = []
+        facts: list[Approval | Waiver | None] = []
         for one in ours:
             found = decode(open_envelope(one.envelope, trusted))
-            if isinstance(found, Approved):
-                approvals.append(replace(found.fact, statement=one.digest))
-            elif isinstance(found, Waived):
-                waivers.append(replace(found.fact, statement=one.digest))
-        return tuple(approvals), tuple(waivers)
+            if isinstance(found, Approved | Waived):
+                facts.append(named(found, one.digest))
+            else:
+                facts.append(None)  # an erasure
+        told = since_erasure(facts)
+        approvals = tuple(one for one in told if isinstance(one, Approval))
+        return approvals, tuple(one for one in told if isinstance(one, Waiver))
 
     def _version(self, record: Record, key: str) -> Baseline:
         """The version that a key of a rule means, and its newest evidence."""

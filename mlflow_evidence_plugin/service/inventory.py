@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import re
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -35,6 +36,9 @@ MOST = 2000
 
 LOOKED = 10
 """Pages of the store that one question looks through for something to show."""
+
+PATIENCE = 20.0
+"""Seconds after which groups are made of what was found, however little it is."""
 
 PAGE = 200
 _VERSIONS, _RUNS = "versions", "runs"
@@ -106,12 +110,14 @@ class Inventory:
         """The same by `owner` or `cost_center`: what each has, lacks and cost."""
         items: Lines = []
         last: dict[str, Any] = {"next": ""}
-        problem = None
+        problem, until = None, time.monotonic() + PATIENCE
         while last["next"] is not None and len(items) < most:
             asked = replace(wanted, cursor=last["next"] or None, limit=PAGE)
             last = self.page(asked, caller)
             items += last["items"]
             problem = problem or last["problem"]
+            if time.monotonic() > until:
+                break
         about = {name: last[name] for name in ("source", "resolved_at")}
         cut = last["next"] is not None or len(items) > most
         told = {"by": by, "items": groups(items[:most], by), "truncated": cut}

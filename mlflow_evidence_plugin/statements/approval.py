@@ -5,7 +5,7 @@ Ours: no public predicate binds a person's word to the digest of a release.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ..approval import APPROVED, REJECTED, REVOKED, Approval, Waiver
@@ -19,6 +19,8 @@ WAIVER = "https://mlflow-evidence.dev/waiver/v1"
 
 BASES = ("claimed", "observed")
 _DECISIONS = (APPROVED, REJECTED, REVOKED)
+_OURS = {"statement", "void"}
+"""What nobody states: the statement's own name, and what became of it later."""
 _OPTIONAL = ("expires_at", "ticket", "comment", "relayed_by", "revokes")
 
 
@@ -74,12 +76,17 @@ def read_waiver(found: Any) -> Waived:
         return Waived(one.subject, one.root, said["release"], Waiver("", **said))
 
 
+def named(said: Approved | Waived, statement: str) -> Approval | Waiver:
+    """The fact that a statement tells, with the digest of the statement."""
+    return replace(said.fact, statement=statement)
+
+
 def _predicate(fact: Approval | Waiver) -> dict[str, str]:
-    return {k: v for k, v in vars(fact).items() if v is not None and k != "statement"}
+    return {k: v for k, v in vars(fact).items() if v is not None and k not in _OURS}
 
 
-def _said(predicate: Any, kind: type[Approval] | type[Waiver]) -> dict[str, str]:
-    names = {one.name for one in fields(kind)} - {"statement"}
+def _said(predicate: Any, kind: type[Approval] | type[Waiver]) -> dict[str, Any]:
+    names = {one.name for one in fields(kind)} - _OURS
     optional = names & set(_OPTIONAL) - ({"expires_at"} if kind is Waiver else set())
     if not isinstance(predicate, dict) or not names - optional <= set(predicate) <= names:
         raise BadEnvelope("the predicate has other members than one of this kind")

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, func, select
 
 from ..ledger import subject_digest
 from ..record import Subject, digest_of
-from ..statements import APPROVAL, WAIVER
+from ..statements import APPROVAL, TOMBSTONE, WAIVER
 from . import ledger, tickets
 from .database import Database, insert_new
 from .standing import unsettle
@@ -61,7 +61,7 @@ class Approvals:
         return digest
 
     def said(self, subject: Subject, others: bool = True) -> Said:
-        """All approvals and waivers of a subject, and with `others` the attestations that count."""
+        """Approvals, waivers and erasures of a subject; with `others`, attestations that count."""
         named = subject_digest(subject)
         with self.database.reading() as connection:
             # First: a leaf that comes between the reads is then found out when a verdict is kept.
@@ -80,11 +80,15 @@ def leaves_about(connection: Connection, subject: str) -> int:
     return 0 if last is None else last + 1
 
 
+_PEOPLE = (APPROVAL, WAIVER, TOMBSTONE)
+"""Of an erasure too: what was said before it may be half of what there was."""
+
+
 def _own(subject: str) -> Select[Any]:
     return (
         select(leaves.c.sequence, *statements.c["digest", "predicate_type", "envelope"])
         .join(statements, statements.c.digest == leaves.c.statement)
-        .where(leaves.c.subject == subject, statements.c.predicate_type.in_((APPROVAL, WAIVER)))
+        .where(leaves.c.subject == subject, statements.c.predicate_type.in_(_PEOPLE))
     )
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
+from cachetools import TTLCache
+from sqlalchemy import ColumnElement, Connection, Engine, bindparam, delete, select, update
 
 from ..policy import Decision
 from ..record import canonical
 from .database import Database, batches
 from .tables import standing
+
+REMEMBERED_SECONDS = 1.0
+"""For which a gate may answer from memory, as tokens and bundles are read: others may write."""
 
 
 @dataclass(frozen=True)
@@ -35,24 +41,44 @@ class Standing:
         self.database = database
         self.store = store
 
-    def read(self, subject: str, environment: str) -> Stands | None:
-        """What stands, in one indexed read; None where nothing was judged."""
+    def read(self, subject: str, environment: str, remembered: bool = False) -> Stands | None:
+        """What stands, in one indexed read; None where nothing was judged.
+
+        What was `remembered` may do: it is a second old at the most, and as new as what this
+        process has written.
+        """
+        key = (self.store, subject, environment)
+        memory = _memory(self.database.engine)
+        with _LOCK:
+            known = memory.get(key) if remembered else None
+        if known is not None:
+            return known
         asked = {"store": self.store, "subject": subject, "environment": environment}
         with self.database.reading() as connection:
             row = connection.execute(_READ, asked).first()
-        return None if row is None else Stands(*row)
+        if row is None:
+            return None
+        found = Stands(*row)
+        with _LOCK:
+            memory[key] = found
+        return found
 
     def unsettle_model(self, model: str) -> None:
         """Something that verdicts on all versions of a model may rest on has changed."""
         here = (standing.c.store == self.store, standing.c.model == model)
         with self.database.writing() as connection:
             connection.execute(update(standing).where(*here).values(checked_at=None))
+        _forget(self.database.engine)
 
-    def unsettled(self, limit: int) -> list[str]:
-        """Subjects with a verdict of which something has changed."""
+    def unsettled(self, environments: Iterable[str], limit: int) -> list[str]:
+        """Subjects with a verdict for one of these of which something has changed.
+
+        For an environment that the policy has no more nothing will ever be judged.
+        """
         query = (
             select(standing.c.subject)
             .where(standing.c.checked_at.is_(None), standing.c.store == self.store)
+            .where(standing.c.environment.in_(list(environments)))
             .distinct()
             .limit(limit)
         )
@@ -62,6 +88,7 @@ class Standing:
 
 def put(connection: Connection, store: str, decision: Decision, experiment: str | None) -> None:
     """Let a verdict stand, in the transaction that keeps it."""
+    _forget(connection.engine)
     subject = decision.subject
     connection.execute(delete(standing).where(*_here(store, subject.name, decision.environment)))
     row = {
@@ -80,6 +107,7 @@ def put(connection: Connection, store: str, decision: Decision, experiment: str 
 
 def checked(connection: Connection, store: str, made: Decision) -> None:
     """Say that when this was made, which says the same, nothing had changed."""
+    _forget(connection.engine)
     here = _here(store, made.subject.name, made.environment)
     connection.execute(update(standing).where(*here).values(checked_at=made.evaluated_at))
 
@@ -89,10 +117,25 @@ def unsettle(connection: Connection, store: str, subjects: Iterable[str]) -> Non
 
     After the log's lock was taken, as where verdicts are kept: else each may wait for the other.
     """
+    _forget(connection.engine)
     for some in batches(sorted(set(subjects))):
         here = (standing.c.store == store, standing.c.subject.in_(some))
         connection.execute(update(standing).where(*here).values(checked_at=None))
 
+
+def _memory(engine: Engine) -> TTLCache[tuple[str, str, str], Stands]:
+    with _LOCK:
+        return _MEMORIES.setdefault(engine, TTLCache(4096, REMEMBERED_SECONDS))
+
+
+def _forget(engine: Engine) -> None:
+    memory = _memory(engine)
+    with _LOCK:
+        memory.clear()
+
+
+_LOCK = threading.Lock()
+_MEMORIES: WeakKeyDictionary[Engine, TTLCache[tuple[str, str, str], Stands]] = WeakKeyDictionary()
 
 _READ = select(
     standing.c.body,

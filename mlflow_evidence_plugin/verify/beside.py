@@ -7,13 +7,15 @@ attestations counted, which runs were earlier and where the way back led is the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
+from ..approval import Approval, Waiver
 from ..errors import BadVerdict
 from ..policy import PREVIOUS, Attested, Baseline, Case, Target
+from ..policy.duties import since_erasure
 from ..record import Record
-from ..statements import Approved, Waived
+from ..statements import Approved, Tombstone, Waived
+from ..statements.approval import named
 from .foreign import Foreign
 from .stated import Stated
 
@@ -42,15 +44,18 @@ def case_again(
 ) -> Case:
     """The case, with the statements that the log has `before` the verdict. BadVerdict."""
     said = [(one.digest, one.said) for one in before]
+    people = since_erasure(
+        [
+            named(one, digest) if isinstance(one, Approved | Waived) else None
+            for digest, one in said
+            if isinstance(one, Approved | Waived | Tombstone)
+        ]
+    )
     return Case(
         record,
         baselines,
-        approvals=tuple(
-            replace(one.fact, statement=digest) for digest, one in said if isinstance(one, Approved)
-        ),
-        waivers=tuple(
-            replace(one.fact, statement=digest) for digest, one in said if isinstance(one, Waived)
-        ),
+        approvals=tuple(one for one in people if isinstance(one, Approval)),
+        waivers=tuple(one for one in people if isinstance(one, Waiver)),
         attestations=tuple(
             _attested(one, record, dict(said)) for one in told.get("attestations", ())
         ),

@@ -123,6 +123,30 @@ def test_whom_an_integration_names_is_claimed_unless_it_may_act_for_others(as_, 
     assert (trusted["approver"], trusted["basis"]) == ("otto", "observed")
 
 
+def test_nobody_is_two_people_by_two_addresses(as_, version):
+    """Of oneself one speaks by the token's name: no address makes another person of it."""
+    _, digest = version
+    rita = as_("rita")
+    first = rita.post(entries(digest), RISK | {"approver": "rita@one.example.org"})
+    again = rita.post(entries(digest), RISK | {"approver": "rita@two.example.org"})
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert (again.json["approver"], again.json["basis"]) == ("rita", "observed")
+    own = as_("ana").post(entries(digest), RISK | {"approver": "ana@elsewhere.example.org"})
+    assert (own.status_code, own.json["code"]) == (403, "own-run")
+
+
+@pytest.mark.parametrize("unseen", [" ", "\u200b", "\u202eatir", "a\x7f"])
+def test_a_name_or_a_reason_that_cannot_be_shown_is_refused(as_, boss, version, unseen):
+    _, digest = version
+    named = as_("servicenow").post(entries(digest), RISK | {"approver": unseen})
+    assert (named.status_code, named.json["code"]) == (422, "bad-input")
+    told = {"environment": "lab", "rule": "required-metrics", "reason": unseen}
+    told["expires_at"] = instant(timedelta(days=3))
+    waived = as_("paul", "policy").post(f"/v1/bundles/{digest}/waivers", told)
+    assert (waived.status_code, waived.json["code"]) == (422, "bad-input")
+    assert boss.get(entries(digest)).json == {"approvals": [], "waivers": []}
+
+
 def test_an_entry_is_taken_back_by_another_and_both_stay(as_, boss, version):
     _, digest = version
     made = as_("rita").post(entries(digest), RISK).json["statement"]

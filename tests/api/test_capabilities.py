@@ -165,6 +165,7 @@ def test_the_secret_of_an_address_is_neither_logged_nor_answered(
         ("/v1/checks/flagger/mle_0123456789abcdef_s", "/v1/checks/flagger/…"),
         ("/v1/checks//Gatekeeper//x/y", "/v1/checks//Gatekeeper//…"),
         ("/elsewhere/mle_0123456789abcdef_s/y", "/elsewhere/mle_0123456789abcdef_…"),
+        ("/elsewhere/mle_0123456789abcdef_a\nb", "/elsewhere/mle_0123456789abcdef_…"),
     ],
 )
 def test_what_is_logged_of_a_path(path, logged):

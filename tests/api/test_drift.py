@@ -7,6 +7,7 @@ from copy import copy
 import pytest
 
 from mlflow_evidence_plugin.errors import StoreRefused, StoreUnavailable
+from mlflow_evidence_plugin.policy import parse
 from tests.api.stores import Away, Untouchable, silent
 from tests.contract.checked import Client
 from tests.world import GOVERNANCE, PLANTED, SECRETS, log_input
@@ -208,6 +209,19 @@ def test_an_alias_that_a_verdict_compared_with(admin, maker):
     maker.client.delete_registered_model_alias(model, "production")
     found = changes(drift(admin, digests[1]))
     assert found == {"verdict/prod/production": ("removed", held[0], None)}
+
+
+def test_a_baseline_that_the_policy_fixes_does_not_move(service, tokens, admin, maker):
+    model = maker.new_name("fixed")
+    versions = [maker.version(model, maker.run()) for _ in range(2)]
+    first, second = (admin.capture(model=model, version=one).json["digest"] for one in versions)
+    rule = "rule: no-regression, metric: auc, direction: higher, baseline:"
+    rules = f"{{{rule} {{digest: '{first}'}}}}"
+    policy = parse(f"version: 1\nenvironments: {{prod: {{rules: [{rules}]}}}}".encode())
+    client = Client(service.app(policy=policy), tokens.admin)
+    asked = f"/v1/models/{model}/versions/{versions[1]}/decision?environment=prod"
+    assert client.get(asked).json["allowed"] is True
+    assert drift(admin, second)["findings"] == []
 
 
 def test_a_secret_is_masked_as_in_a_capture(admin, made, maker):

@@ -13,6 +13,7 @@ import pytest
 
 from mlflow_evidence_plugin.errors import StoreRefused
 from mlflow_evidence_plugin.policy import parse
+from mlflow_evidence_plugin.service import inventory
 from tests.api.stores import Away, Listening, Untouchable, silent
 from tests.api.visitors import Visitor
 from tests.contract.checked import Client
@@ -289,6 +290,15 @@ def test_a_page_asks_a_bounded_number_of_questions(service, tokens, admin, model
     store = Listening(service.evidence.capturing.store)
     Client(service.on_store(store), tokens.admin).get(f"/v1/inventory?model={model}")
     assert store.asked.count("client") <= 1 + 2 * 2  # the list; of each version its run
+
+
+def test_groups_of_a_store_that_takes_long_are_cut_off(admin, model, monkeypatch):
+    asked = "/v1/inventory/groups?by=owner&owner=nobody"
+    assert admin.get(asked).json["truncated"] is False
+    monkeypatch.setattr(inventory, "PATIENCE", 0.0)
+    monkeypatch.setattr(inventory, "LOOKED", 1)
+    found = admin.get(asked).json
+    assert (found["items"], found["truncated"]) == ([], True)
 
 
 def test_erased_evidence_is_none(admin, model):

@@ -113,6 +113,22 @@ def test_a_caller_is_told_of_its_own_only(service, tokens, captured, offline):
     assert told["undecided"] == told["looked_at"]
 
 
+@pytest.mark.parametrize("baseline", ["previous", "digest"])
+def test_a_baseline_that_is_not_the_callers_is_untold(service, app, admin, maker, baseline):
+    """A policy of one's own would else ask for a metric of evidence that one may not see."""
+    model = maker.new_name("moved")
+    runs = (maker.run(experiment="secret-lab"), maker.run(log_loss=0.9))
+    versions = [maker.version(model, one) for one in runs]
+    hidden, own = (admin.capture(model=model, version=one).json["digest"] for one in versions)
+    key = baseline if baseline == "previous" else f"{{digest: '{hidden}'}}"
+    rule = policy(f"{{rule: no-regression, metric: log_loss, direction: lower, baseline: {key}}}")
+    seen = {one["digest"] for one in ask(admin, rule, f"?model={model}").json["items"]}
+    assert own in seen
+    token = service.token("half", "policy", experiments=("credit*",), models=(model,))
+    found = ask(Client(app, token), rule, f"?model={model}").json
+    assert (found["looked_at"], found["undecided"], found["items"]) == (1, 1, [])
+
+
 def test_pages_add_up_to_the_whole(offline, monkeypatch):
     monkeypatch.setattr(bodies, "BATCH", 1)
     whole = ask(offline, policy(LOSS), "").json

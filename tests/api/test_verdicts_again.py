@@ -199,6 +199,41 @@ def test_what_comes_between_looking_and_keeping_is_not_passed_over(released):
     assert looked[0] == 0 and looked[-1] == 1
 
 
+@pytest.mark.parametrize("looks", [0, 1])
+def test_evidence_that_comes_meanwhile_is_what_is_judged(released, maker, looks):
+    """Captured anew before the verdict looks, or after: none stands on what is no longer so."""
+    service = released.service.evidence
+    deciding = replace(service.deciding, policy=POLICY)
+    policy, asked = deciding.asked("prod")
+    stored = service.capturing.bundles.get(released.digests[0])
+    looked = []
+
+    class Interrupted:
+        """Looks as the real one does; at the first look, somebody captures it anew."""
+
+        def __getattr__(self, name):
+            return getattr(deciding.gathering, name)
+
+        def case(self, record, environment):
+            looked.append(record.digest)
+            found = deciding.gathering.case(record, environment) if looks else None
+            if len(looked) == 1:
+                maker.client.update_model_version(released.model, "1", "described later")
+                released.client.capture(model=released.model, version="1")
+            return found or deciding.gathering.case(record, environment)
+
+    verdict = replace(deciding, gathering=Interrupted()).judge(policy, asked, stored)
+    newest = service.capturing.bundles.latest(f"models/{released.model}/1").digest
+    assert newest != stored.digest
+    assert verdict.record == newest
+    assert (
+        released.client.get(
+            f"/v1/models/{released.model}/versions/1/decision?environment=prod"
+        ).json["record"]
+        == newest
+    )
+
+
 def test_an_alias_that_moves_while_it_is_judged_is_looked_up_again(released, maker):
     """The pass on the first holder must not stand: the second one is better."""
     asked = parse(ALIASED).environment("prod")
@@ -251,3 +286,48 @@ def test_what_nobody_looked_up_has_not_passed(released):
     asked = POLICY.environment("prod")
     bare = evaluate(POLICY, asked, Case(record), released.service.evidence.now())
     assert {one["code"] for one in bare.reasons} >= {"approvals", "fresh"}
+
+
+def test_the_way_back_is_not_to_what_was_judged_of_an_earlier_namesake(service, maker, tokens):
+    """A model that was deleted and made again counts its versions from 1 anew."""
+    rule = b"{rule: rollback-target, target: {alias: production}, if_no_target: pass}"
+    policy = parse(b"{version: 1, environments: {prod: {rules: [" + rule + b"]}}}")
+    client = Client(service.app(policy=policy), tokens.admin)
+    model = maker.new_name("again")
+    path = f"/v1/models/{model}/versions/{{}}/decision?environment=prod"
+    maker.version(model, maker.run())
+    client.capture(model=model, version="1")
+    assert client.get(path.format(1)).json["allowed"]
+    maker.client.delete_registered_model(model)
+    for _ in range(2):
+        maker.version(model, maker.run())
+    maker.client.set_registered_model_alias(model, "production", "1")
+    client.capture(model=model, version="2")
+    (reason,) = client.get(path.format(2)).json["reasons"]
+    assert reason["found"] == "version 1, which was never judged"
+
+
+def test_an_erasure_does_not_make_a_rejection_unsaid(released, failing, maker, tmp_path):
+    """The rejection goes with its record; then what was approved before counts no more either."""
+    released.say(0, "rejected")
+    maker.client.update_model_version(released.model, "1", "described anew")
+    second = released.client.capture(model=released.model, version="1").json["digest"]
+    token = released.service.token("otto", "evidence:read", "approve", roles=("risk",))
+    otto = Client(released.client.app, token)
+    told = {"role": "risk", "decision": "approved"}
+    assert otto.post(f"/v1/bundles/{second}/approvals", told).status_code == 201
+    assert not released.verdict(0)["allowed"]
+    erased = released.client.post(
+        f"/v1/bundles/{released.digests[0]}/erasure", {"reason": "a patient's name"}
+    )
+    assert erased.status_code == 200, erased.text
+    assert "approvals" in [one["code"] for one in released.verdict(0)["reasons"]]
+    (listed,) = released.client.get(f"/v1/bundles/{second}/approvals").json["approvals"]
+    assert (listed["approver"], listed["state"]) == ("otto", "before-erasure")
+    released.digests[0] = second
+    assert failing(released.archive(0, tmp_path))[0] == {}
+    assert otto.post(f"/v1/bundles/{second}/approvals", told).status_code == 201
+    verdict = released.verdict(0)
+    assert verdict["allowed"], verdict["reasons"]
+    held = failing(released.archive(0, tmp_path), now=verdict["evaluated_at"], decision="prod")
+    assert held[0] == {}

@@ -116,7 +116,8 @@ def test_a_real_server_orders_captures_and_unsettles_verdicts(
 
 def unsettled(service):
     evidence = service.evidence
-    return Standing(evidence.capturing.database, evidence.capturing.store_id).unsettled(100)
+    asked = evidence.deciding.policy.environments
+    return Standing(evidence.capturing.database, evidence.capturing.store_id).unsettled(asked, 100)
 
 
 def test_a_version_that_is_registered_is_captured(hook, admin, maker):

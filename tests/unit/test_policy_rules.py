@@ -21,6 +21,7 @@ from mlflow_evidence_plugin.policy import (
     Target,
     parse,
 )
+from mlflow_evidence_plugin.policy.duties import hand_in
 from mlflow_evidence_plugin.policy.model import Environment
 from mlflow_evidence_plugin.record import record_of
 from mlflow_evidence_plugin.snapshot import Artifact, Dataset, Gap, Secret
@@ -457,6 +458,37 @@ def test_evidence_and_run_must_be_fresh(captured_at, options, passed):
     found = run("fresh", of(captured_at=captured_at), **options)
     assert found.passed is passed, found
     assert (found.until is not None) is passed
+
+
+def test_what_is_of_a_time_to_come_is_not_fresh_until_then():
+    at = "2023-11-14T22:00:00.000Z"  # the run says that it ended later than that
+    ended = samples.record().value("run", "ended")
+    found = run("fresh", replace(of(), at=at), max_run_age_hours=24)
+    assert ended > at and (found.passed, found.until) == (False, ended)
+    assert "a time to come" in found.found
+
+
+def test_a_run_that_says_it_ended_at_the_end_of_time_is_not_fresh():
+    record = samples.record(end_time=253_402_300_799_000)
+    assert record.value("run", "ended").startswith("9999-12-31")
+    assert not run("fresh", of(record), max_run_age_hours=24).passed
+
+
+def test_an_image_is_fixed_by_a_whole_digest_alone():
+    for wrong in ("r/app@sha256:latest", "r/app@sha256:", f"r/app@sha256:{'a' * 63}"):
+        assert not run("environment-locked", of(image(wrong)), accept=["image"]).passed, wrong
+
+
+def test_a_rejection_that_ends_says_when():
+    ends = "2026-06-01T18:00:00.000Z"
+    no = replace(BOB, statement="sha256:" + "d" * 64, decision=REJECTED, expires_at=ends)
+    assert (approved(no).passed, approved(no).until) == (False, ends)
+
+
+def test_a_person_is_one_however_the_letters_are_written():
+    composed, apart = "jos\u00e9", "jose\u0301"
+    record = made({"evidence.owner": composed})
+    assert hand_in(record, apart) == "the owner"
 
 
 def test_a_run_that_has_not_ended_and_a_missing_clock_are_not_fresh():

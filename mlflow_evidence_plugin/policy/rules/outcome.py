@@ -115,7 +115,10 @@ def later(since: str | None, hours: int | float | None) -> str | None:
     then = instant(since)
     if then is None or hours is None:
         return None
-    after = (then + timedelta(hours=hours)).replace(tzinfo=None)
+    try:
+        after = (then + timedelta(hours=hours)).replace(tzinfo=None)
+    except OverflowError:  # whoever ends a run may say that it was in the year 9999
+        return None
     return after.isoformat(timespec="milliseconds") + "Z"
 
 

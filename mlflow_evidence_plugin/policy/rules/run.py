@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -76,6 +77,9 @@ LOCKS = ("distributions", "image")
 """What fixes an environment, if the policy does not say: names of files may stand for anything."""
 
 
+_PINNED = re.compile(r"@sha256:[0-9a-f]{64}\Z")
+
+
 def environment_locked(case: Case, options: Options) -> Outcome:
     """Something must fix what the run was run in: a digest of all that was installed."""
     accepted = options.get("accept", LOCKS)
@@ -92,7 +96,7 @@ def _locks(case: Case) -> Mapping[str, Mapping[str, Any]]:
     for name, one in case.record.facts("environment").items():
         found["distributions" if name == "distributions" else f"files {name}"] = one
     image = case.record.facts("compute").get("image")
-    if image and "@sha256:" in str(image["value"]):
+    if image and _PINNED.search(str(image["value"])):
         found["image"] = image
     return found
 
@@ -152,7 +156,7 @@ def fresh(case: Case, options: Options) -> Outcome:
         ("max_age_hours", "evidence", case.captured_at, "capture it again"),
         ("max_run_age_hours", "run", ended, "train again, and register the new run"),
     )
-    passed, found, asked, mends, ends = True, [], [], [], list[str | None]()
+    passed, found, asked, mends, ends, coming = True, [], [], [], list[str](), list[str]()
     for name, what, since, mend in both:
         if name not in options:
             continue
@@ -164,6 +168,7 @@ def fresh(case: Case, options: Options) -> Outcome:
         told = f" of {hours(old)} ago" if old is not None else ": unknown"
         found.append(f"{what}: of a time to come" if to_come else f"{what}{told}")
         mends += [] if good else [mend]
-        ends.append(since if to_come else later(since, options[name]) if good else None)
-    until = min((end for end in ends if end), default=None)
+        ends.append(later(since, options[name]) or case.at)
+        coming += [since] if since and to_come else []
+    until = min(ends if passed else coming, default=None)
     return Outcome(passed, ", ".join(found), ", ".join(asked), "; ".join(mends), until)

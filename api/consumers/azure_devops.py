@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 from marshmallow import fields, post_load, validate
 
 from mlflow_evidence_plugin.errors import BadInput, CallbackRefused, EvidenceError
@@ -21,6 +21,7 @@ from mlflow_evidence_plugin.policy.decision import Reason, rfc3339
 from mlflow_evidence_plugin.record import Subject
 from mlflow_evidence_plugin.service import Evidence
 
+from ..address import own_address
 from ..auth import SECURITY, caller, environment_of, requires, service
 from ..contract import Blueprint, problems
 from ..schemas import AcceptedSchema, AzureDevOpsHeaders, CheckArgs, DecisionSchema
@@ -78,7 +79,7 @@ def check(args: dict[str, Any]) -> Response:
     evidence, question = service(), _question(args)
     answer = _soon(lambda: question.decided(evidence))
     found, at = answer or (_still_deciding(evidence, question), rfc3339(evidence.now()))
-    document = found.answer(at, details(found, request.host_url))
+    document = found.answer(at, details(found, own_address()))
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
     return Response(text, mimetype="application/json", headers={"Cache-Control": "no-store"})
 

@@ -12,6 +12,7 @@ from flask import Response, request
 
 from mlflow_evidence_plugin.errors import BadInput
 
+from ..address import own_address
 from ..auth import by_capability, caller, environment_of, service
 from ..contract import Blueprint, problems
 from ..schemas import FlaggerSchema
@@ -54,7 +55,7 @@ def check() -> Response:
         raise BadInput("metadata names neither a version nor an alias, or both", "name one of them")
     environment = environment_of(said.get("environment"))
     named = (said["model"], said.get("version"), said.get("alias"))
-    verdict = ask(service(), Question(*named, environment, caller()), request.host_url)
+    verdict = ask(service(), Question(*named, environment, caller()), own_address())
     where = f"{bounded(found['namespace'])}/{bounded(found['name'])}"
     log.info("flagger %s: %s: %s", where, verdict.subject, verdict.status)
     response = Response(verdict.text(TEXT_LIMIT) + "\n", 200 if verdict.passed else 409)

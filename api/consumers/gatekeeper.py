@@ -22,6 +22,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from mlflow_evidence_plugin.errors import BadInput, EvidenceError
 from mlflow_evidence_plugin.storage import Principal
 
+from ..address import own_address
 from ..auth import by_capability, caller, environment_of, service
 from ..contract import Blueprint, problems
 from ..errors import problem, status_of
@@ -85,7 +86,7 @@ def _systemic(view: Callable[P, Response]) -> Callable[P, Response]:
 def provide() -> Response:
     """Say of each key whether it may be deployed. What is not known is an error, never a value."""
     keys = document(ProviderRequestSchema(), request.get_data())["request"]["keys"]
-    evidence, host_url, who = service(), request.host_url, caller()
+    evidence, host_url, who = service(), own_address(), caller()
 
     asked: dict[str, Question] = {}
     items: dict[str, Answer] = {}

@@ -19,20 +19,23 @@ class InFlight:
 
     def __init__(self, limit: int = LIMIT) -> None:
         self.limit = limit
-        self._keys: set[Hashable] = set()
+        self._keys: dict[Hashable, str] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._keys)
 
-    def begin(self, key: Hashable, work: Callable[[], None]) -> None:
-        """Do the work beside the request, unless the same is being done; Busy."""
+    def begin(self, key: Hashable, work: Callable[[], None], of: str = "") -> None:
+        """Do the work beside the request, unless the same is being done; Busy.
+
+        The limit is that of each consumer, whose name is `of`: one leaves room for the others.
+        """
         with self._lock:
             if key in self._keys:
                 return
-            if len(self._keys) >= self.limit:
+            if sum(one == of for one in self._keys.values()) >= self.limit:
                 raise Busy("too many verdicts are awaited already", "ask again in a minute")
-            self._keys.add(key)
+            self._keys[key] = of
         try:
             # Nobody waits for it when the process ends: it may be sleeping for half an hour.
             threading.Thread(target=self._run, args=(key, work), daemon=True).start()
@@ -53,7 +56,7 @@ class InFlight:
 
     def _end(self, key: Hashable) -> None:
         with self._lock:
-            self._keys.discard(key)
+            self._keys.pop(key, None)
 
 
 def _place(error: Exception) -> str:

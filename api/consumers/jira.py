@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from flask import Response, jsonify, request
+from flask import Response, jsonify
 from marshmallow import post_load
 
 from mlflow_evidence_plugin.render.adf import verdict_adf
 from mlflow_evidence_plugin.render.change import change_fields
 
+from ..address import own_address
 from ..auth import SECURITY, requires
 from ..contract import Blueprint, problems
 from ..schemas.ticketing import CommentSchema, TicketCheckArgs
@@ -104,7 +105,7 @@ def comment(args: dict[str, Any]) -> Response:
     """A verdict as a comment: `text`, and `body` in Atlassian Document Format."""
     exhibit, answer = exhibited(args)
     where = answer["environment"]
-    body = verdict_adf(exhibit, where, f"{request.host_url}bundles/{answer['record']}")
+    body = verdict_adf(exhibit, where, f"{own_address()}bundles/{answer['record']}")
     said = {"text": change_fields(exhibit, where)["work_notes"], "body": body}
     response = jsonify(answer | said)
     response.headers["Cache-Control"] = "no-store"

@@ -6,10 +6,9 @@ import logging
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-from flask import request
-
 from mlflow_evidence_plugin.errors import EvidenceError
 
+from ..address import own_address
 from ..auth import service
 from .asking import Question, Verdict, ask, settled
 from .runtime import Delivery, consumers
@@ -22,7 +21,7 @@ class Owed:
     """To whom a verdict is owed, on what, and how it is given.
 
     `give` is called with the verdict, and once before that if it is `pending`. `key` tells the
-    same question from another; `where` is for the log.
+    same question from another; `where` is for the log, and begins with the consumer's name.
     """
 
     key: Hashable
@@ -34,7 +33,7 @@ class Owed:
 
 def begin(owed: Owed, delivery: Delivery | None = None) -> None:
     """Answer beside the request; Busy. A delivery whose answer was not taken may come again."""
-    shared, evidence, host_url, asked = consumers(), service(), request.host_url, owed.asked
+    shared, evidence, host_url, asked = consumers(), service(), own_address(), owed.asked
 
     def now() -> Verdict:
         return ask(evidence, asked, host_url) if isinstance(asked, Question) else asked
@@ -51,7 +50,7 @@ def begin(owed: Owed, delivery: Delivery | None = None) -> None:
         log.info("%s: %s: %s", " ".join(owed.where), verdict.status, codes)
 
     try:
-        shared.in_flight.begin(owed.key, answer)
+        shared.in_flight.begin(owed.key, answer, owed.where[0])
     except EvidenceError:
         if delivery is not None:
             delivery.again()

@@ -12,6 +12,7 @@ from mlflow_evidence_plugin.policy import Decision
 from mlflow_evidence_plugin.policy.decision import rfc3339
 from mlflow_evidence_plugin.service.gate import STAGE as BY_STAGE
 
+from ..address import own_address
 from ..auth import SECURITY, caller, environment_of, requires, service
 from ..contract import Blueprint, problems
 from ..errors import problem
@@ -122,7 +123,7 @@ def decision_by_stage(args: dict[str, Any], name: str, stage: str) -> Response:
 
 
 def _details(found: Decision) -> str | None:
-    return f"{request.scheme}://{request.host}/v1/bundles/{found.record}" if found.record else None
+    return f"{own_address()}v1/bundles/{found.record}" if found.record else None
 
 
 def _insists() -> bool:

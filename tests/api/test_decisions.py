@@ -330,3 +330,16 @@ def test_evidence_that_was_changed_in_the_database_is_judged_by_nobody(admin, ma
         connection.execute(records.update().where(records.c.digest == digest).values(body=better))
     refused = admin.get(f"/v1/models/{changed}/versions/1/decision?environment=lab")
     assert (refused.status_code, refused.json["code"]) == (500, "bad-record")
+
+
+def test_a_link_begins_with_what_the_operator_says_and_not_with_the_request(
+    service, tokens, ask, world
+):
+    app = service.app()
+    forged = {"Host": "evil.example"}
+    client = Client(app, tokens.reader)
+    assert ask(world.v_good, client=client).json["details_url"].startswith("http://localhost/")
+    app.config["PUBLIC_URL"] = "https://evidence.example.org/mlops"
+    told = ask(world.v_good, client=client, headers=forged).json
+    there = f"https://evidence.example.org/mlops/v1/bundles/{told['record']}"
+    assert told["details_url"] == there

@@ -172,10 +172,14 @@ def said_about(deciding: Deciding, record: Record) -> dict[str, list[dict[str, A
     at = rfc3339(deciding.now())
     return {
         "approvals": [
-            vars(one) | {"state": state_of(one, approvals, record.release, at)} for one in approvals
+            _told(one, state_of(one, approvals, record.release, at)) for one in approvals
         ],
-        "waivers": [vars(one) | {"state": _state(one, record, at)} for one in waivers],
+        "waivers": [_told(one, _state(one, record, at)) for one in waivers],
     }
+
+
+def _told(one: Approval | Waiver, state: str) -> dict[str, Any]:
+    return {name: value for name, value in vars(one).items() if name != "void"} | {"state": state}
 
 
 def _people(deciding: Deciding, record: Record) -> tuple[tuple[Approval, ...], tuple[Waiver, ...]]:

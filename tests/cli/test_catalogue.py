@@ -139,10 +139,10 @@ def test_the_store_is_shown_without_what_mlflow_does_not_know(
 
 
 def test_passwords_in_the_stores_address_are_not_shown(az, mlflow_url):
-    uri = mlflow_url.replace("http://", "http://ana:hunter2@")
+    uri = mlflow_url.replace("http://", "http://ana:s3same-0pen@")
     done = az("store", "show", "--tracking-uri", uri)
     assert done.json == {"mlflow_tracking_uri": mlflow_url}
-    assert "hunter2" not in az("run", "list", "--tracking-uri", uri).out
+    assert "s3same-0pen" not in az("run", "list", "--tracking-uri", uri).out
 
 
 def test_a_workspace_is_told_from_its_address(monkeypatch):

@@ -298,16 +298,21 @@ def test_who_goes_away_leaves_nothing_behind(address, admin, tokens, maker, scra
     digest = admin.capture(run_id=run_id).json["digest"]
     url = f"{address}/v1/bundles/{digest}/archive?artifacts={ALL}"
     headers = {"Authorization": f"Bearer {tokens.admin}"}
-    with requests.get(url, headers=headers, stream=True, timeout=30) as answer:
-        assert next(answer.iter_content(1000))
-        assert list(scratch.iterdir())
+    held = []
+    for _ in range(3):  # a file that a busy store does not give in time is left out, and not held
+        with requests.get(url, headers=headers, stream=True, timeout=30) as answer:
+            assert next(answer.iter_content(1000))
+            held = held or list(scratch.iterdir())
+        if held:
+            break
+    assert held
     assert requests.head(url, headers=headers, timeout=30).status_code == 200
     until = time.monotonic() + 10
     while list(scratch.iterdir()) and time.monotonic() < until:
         time.sleep(0.05)
     assert list(scratch.iterdir()) == []
     store = evidence.capturing.store
-    with store.scratch.room(store.scratch.budget, 0):
+    with store.scratch.room(store.scratch.budget, 10):
         pass  # all of it is free again
 
 

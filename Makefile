@@ -46,7 +46,7 @@ $(AZUREML)/bin/python:
 	$(PYTHON) -m venv $(AZUREML)
 
 $(AZUREML)/test.stamp: setup.cfg constraints-azureml.txt | $(AZUREML)/bin/python
-	$(call install,$(AZUREML)/bin) -c constraints-azureml.txt -e '.[azureml,report]' pytest pytest-xdist requests-mock
+	$(call install,$(AZUREML)/bin) -c constraints-azureml.txt -e '.[azureml,report]' jsonschema pytest pytest-xdist requests-mock
 	@touch $@
 
 # sigstore-js, where there is Node; without it the tests that need it are skipped, and say so.

@@ -45,7 +45,9 @@ def main(seconds: int) -> int:
                 for subject in ({"run_id": known["run_id"]}, {"model": "credit", "version": "1"}):
                     service.post("/v1/captures", subject, wait=30)
                 found = _fuzz(folder, service.url, service.token, known, seconds)
-                served = service.post("/v1/captures", {"run_id": known["run_id"]}, wait=30)
+                # One that it has not heard of: what it knew it may have erased.
+                spare = {"run_id": Maker(url).run(experiment="spare")}
+                served = service.post("/v1/captures", spare, wait=30)
                 if served["state"] != "done":
                     print(f"after the fuzzing the service no longer captures: {served}")
                     return 1

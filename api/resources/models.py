@@ -79,7 +79,7 @@ def decision(args: dict[str, Any], name: str, version: str) -> Response:
 @bp.arguments(DecisionsArgs, location="query")
 @bp.doc(security=SECURITY)
 @bp.response(200, DecisionsPage)
-@problems(bp, 400, 401, 403, 404, 422, 500, 503)
+@problems(bp, 400, 401, 403, 404, 410, 422, 500, 503)
 @requires("evidence:read")
 def history(args: dict[str, Any], name: str, version: str) -> Response:
     """The verdicts on a version, the newest first; a `Link` header leads to the next page."""

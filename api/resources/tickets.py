@@ -18,7 +18,7 @@ bp = Blueprint("tickets", __name__, description="All that belongs to a change ti
 @bp.arguments(TicketArgs, location="query")
 @bp.doc(security=SECURITY)
 @bp.response(200, TicketPage)
-@problems(bp, 400, 401, 403, 422, 500, 503)
+@problems(bp, 400, 401, 403, 404, 422, 500, 503)
 @requires("evidence:read")
 def bundles(args: dict[str, Any], key: str) -> Response:
     """Evidence of runs that name the ticket, and what was approved or waived under it."""

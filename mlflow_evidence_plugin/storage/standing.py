@@ -44,8 +44,8 @@ class Standing:
     def read(self, subject: str, environment: str, remembered: bool = False) -> Stands | None:
         """What stands, in one indexed read; None where nothing was judged.
 
-        What was `remembered` may do: it is a second old at the most, and as new as what this
-        process has written.
+        What was `remembered` may do: it is a second old at the most. What this process writes is
+        forgotten at once, though a read beside its transaction may bring the old row back.
         """
         key = (self.store, subject, environment)
         memory = _memory(self.database.engine)

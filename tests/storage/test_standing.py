@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 
 from mlflow_evidence_plugin.policy import Case, evaluate, parse
-from mlflow_evidence_plugin.storage import Decisions
-from mlflow_evidence_plugin.storage.standing import Standing
+from mlflow_evidence_plugin.storage import Database, Decisions
+from mlflow_evidence_plugin.storage.standing import REMEMBERED_SECONDS, Standing
 from tests.storage.conftest import keep
 from tests.unit import samples
 
 POLICY = parse(b"{version: 1, environments: {prod: {rules: [{rule: tracked-run}]}}}")
+
+LATER = samples.NOW + timedelta(hours=1)
 
 
 def verdict(record, now=samples.NOW):
@@ -51,3 +55,21 @@ def test_what_changed_meanwhile_is_not_said_to_be_checked(database):
     keep(database, samples.record({"auc": 0.8}), envelope=b'{"payload":"another"}')
     assert not decisions.checked(later, 1)
     assert standing.read(subject, "prod").checked_at is None
+
+
+def test_memory_ends_after_a_second_and_with_what_this_process_writes(database):
+    """Another process is another engine on the same database."""
+    record = samples.record()
+    keep(database, record)
+    assert Decisions(database, samples.STORE).add(verdict(record), POLICY, {})
+    elsewhere = Database(database.url.render_as_string(hide_password=False))
+    here, there = (Standing(one, samples.STORE) for one in (database, elsewhere))
+    asked = (record.subject.name, "prod")
+    assert here.read(*asked, remembered=True).checked_at
+    there.unsettle_model(record.subject.model)
+    assert here.read(*asked, remembered=True).checked_at, "it is remembered"
+    time.sleep(REMEMBERED_SECONDS + 0.1)
+    assert here.read(*asked, remembered=True).checked_at is None
+    assert Decisions(database, samples.STORE).add(verdict(record, LATER), POLICY, {})
+    assert here.read(*asked, remembered=True).checked_at, "its own writing is seen at once"
+    elsewhere.dispose()

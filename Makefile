@@ -10,14 +10,14 @@ OLDEST := .venv-oldest
 NEWEST := .venv-newest
 SIGSTORE_JS := tests/interop/node_modules/ready.stamp
 TWO := -n 2 --dist loadfile
-# Each of these starts its programs twice, with the plugin and without: they have a target of their own.
-HOSTILE := $(addprefix tests/host/test_,hostile_process.py hostile_repositories.py refusals.py)
+# Each test here is a program or several, which import mlflow anew: they have a target of their own.
+HOST := tests/host
 # And these start whole services and kill them, or walk through a page of the documentation.
 FAULTS := tests/faults tests/deploy tests/docs/test_forgeline.py
 DATABASE ?= sqlite
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: demo serve test test-hostile test-faults test-azureml test-programs test-oldest test-matrix newest bench bench-scale lint fuzz image-check openapi clean
+.PHONY: demo serve test test-host test-faults test-azureml test-programs test-oldest test-matrix newest bench bench-scale lint fuzz image-check openapi clean
 .DEFAULT_GOAL := help
 
 help:  ## show this
@@ -56,11 +56,11 @@ $(SIGSTORE_JS): tests/interop/package.json tests/interop/package-lock.json
 	else echo 'no npm: sigstore-js will not verify anything'; fi
 
 test: $(VENV)/dev.stamp $(SIGSTORE_JS) $(AZUREML)/test.stamp  ## every test but those with a target of their own
-	$(BIN)/python -m pytest $(TWO) $(patsubst %,--ignore=%,$(HOSTILE) $(FAULTS)) $(ARGS)
+	$(BIN)/python -m pytest $(TWO) $(patsubst %,--ignore=%,$(HOST) $(FAULTS)) $(ARGS)
 	$(AZUREML)/bin/python -m pytest $(TWO) tests/azureml
 
-test-hostile: $(VENV)/dev.stamp  ## training in hostile surroundings, against itself without the plugin
-	$(BIN)/python -m pytest $(TWO) $(HOSTILE)
+test-host: $(VENV)/dev.stamp  ## the plugin in programs that train, also in hostile surroundings
+	$(BIN)/python -m pytest $(TWO) $(HOST)
 
 test-faults: $(VENV)/dev.stamp  ## services that are killed and starved, installed and operated; ForgeLine
 	$(BIN)/python -m pytest $(TWO) $(FAULTS)

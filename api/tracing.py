@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
-import secrets
 import time
 
 from flask import Flask, Response, g, request
@@ -39,35 +39,50 @@ def shown(path: str) -> str:
 
 
 def _begin() -> None:
-    asked = request.headers.get(REQUEST_ID, "")
-    g.request_id = asked if _SANE.fullmatch(asked) else secrets.token_hex(16)
-    g.began = time.perf_counter()
-    sent = {key: request.headers[key] for key in ("traceparent",) if key in request.headers}
-    context = get_current_span(_CONTEXT.extract(sent)).get_span_context()
-    # A header that is malformed starts a trace anew, as the specification has it.
-    g.trace_id = f"{context.trace_id:032x}" if context.is_valid else secrets.token_hex(16)
-    flags = int(context.trace_flags) if context.is_valid else 0
-    g.traceparent = f"00-{g.trace_id}-{secrets.token_hex(8)}-{flags:02x}"
+    known, headers = g._get_current_object(), request.headers  # each look through a proxy costs
+    asked = headers.get(REQUEST_ID, "")
+    known.request_id = asked if _SANE.fullmatch(asked) else _hex(128)
+    known.began = time.perf_counter()
+    sent = headers.get("traceparent")
+    known.trace_id, flags = _trace(sent) if sent is not None else (_hex(128), 0)
+    known.traceparent = f"00-{known.trace_id}-{_hex(64)}-{flags:02x}"
+
+
+def _hex(bits: int) -> str:
+    # Nobody is let in by one, and each question to the system lets another thread go first.
+    return f"{random.getrandbits(bits):0{bits // 4}x}"
+
+
+def _trace(sent: str) -> tuple[str, int]:
+    """The id of the caller's trace, and its flags.
+
+    A header that is malformed starts a trace anew, as the specification has it.
+    """
+    context = get_current_span(_CONTEXT.extract({"traceparent": sent})).get_span_context()
+    if not context.is_valid:
+        return _hex(128), 0
+    return f"{context.trace_id:032x}", int(context.trace_flags)
 
 
 def _end(response: Response) -> Response:
-    response.headers[REQUEST_ID] = g.request_id
-    response.headers["traceparent"] = g.traceparent
-    level = logging.DEBUG if request.path in _QUIET else logging.INFO
+    known, path, method = g._get_current_object(), request.path, request.method
+    response.headers.add(REQUEST_ID, known.request_id)
+    response.headers.add("traceparent", known.traceparent)
+    level = logging.DEBUG if path in _QUIET else logging.INFO
     if log.isEnabledFor(level):
         # Of the query nothing: what people search for may be personal.
-        path = shown(request.path)
+        path = shown(path)
         said = {
-            "method": request.method,
+            "method": method,
             "path": path,
             "status": response.status_code,
-            "ms": round((time.perf_counter() - g.began) * 1000, 1),
-            "request_id": g.request_id,
-            "trace_id": g.trace_id,
+            "ms": round((time.perf_counter() - known.began) * 1000, 1),
+            "request_id": known.request_id,
+            "trace_id": known.trace_id,
         }
-        if "caller" in g:
-            said |= {"principal": g.caller.name, "token": g.caller.token_id}
-        if "capture" in g:
-            said["capture"] = g.capture
-        log.log(level, "%s %s %s", request.method, path, response.status_code, extra=said)
+        if "caller" in known:
+            said |= {"principal": known.caller.name, "token": known.caller.token_id}
+        if "capture" in known:
+            said["capture"] = known.capture
+        log.log(level, "%s %s %s", method, path, response.status_code, extra=said)
     return response

@@ -15,6 +15,7 @@ import sys
 import time
 
 WARM_SECONDS = 0.5
+BETWEEN_SECONDS = 0.02
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 
 
@@ -60,6 +61,12 @@ class Connection:
         return self._length
 
 
+def _opened(port: int, request: bytes, length: int) -> Connection:
+    # One by one, as callers come: of many at once a server's first worker may take all.
+    time.sleep(BETWEEN_SECONDS)
+    return Connection(port, request, length)
+
+
 def load(port: int, path: str, token: str, length: int, seconds: float, connections: int) -> dict:
     """Requests per second, the share of one processor that asking took, and milliseconds an answer.
 
@@ -67,7 +74,7 @@ def load(port: int, path: str, token: str, length: int, seconds: float, connecti
     """
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
     request += f"Authorization: Bearer {token}\r\n\r\n" if token else "\r\n"
-    asking = [Connection(port, request.encode(), length) for _ in range(connections)]
+    asking = [_opened(port, request.encode(), length) for _ in range(connections)]
     buffer = bytearray(1 << 18)
     with selectors.DefaultSelector() as ready:
         for connection in asking:

@@ -129,6 +129,7 @@ class VersionSnapshot:
     tags: dict[str, str]
     files: tuple[Artifact, ...] = ()
     previous: str | None = None
+    previous_created: int = 0
     run: RunSnapshot | None = None
     secrets: tuple[Secret, ...] = ()
     gaps: tuple[Gap, ...] = ()

@@ -84,6 +84,7 @@ def build(settings: Settings, away: bool = False) -> Evidence:
     decisions = Decisions(database, settings.store_id)
     issuing = Issuing(_key(settings), Keys(database), Ledger(database), now)
     captures = Captures(database)
+    signers = _signers(settings)
     gathering = Gathering(
         store,
         settings.store_id,
@@ -92,11 +93,12 @@ def build(settings: Settings, away: bool = False) -> Evidence:
         Approvals(database, settings.store_id),
         Standing(database, settings.store_id),
         issuing,
+        signers,
     )
     return Evidence(
         Capturing(store, settings.store_id, database, captures, bundles, issuing, now),
         Deciding(gathering, decisions, _policy(settings), now),
-        Ingesting(Attestations(database, settings.store_id), bundles, _signers(settings), now),
+        Ingesting(Attestations(database, settings.store_id), bundles, signers, now),
         Tokens(database),
         now,
         settings.write_back,

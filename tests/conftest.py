@@ -85,16 +85,22 @@ class Service:
     def app(self, **changes: Any) -> Any:
         """The application; captures are carried out within the request that orders them.
 
-        `store`, `policy` and `now` change the parts that capture and decide.
+        `store`, `policy`, `signers` and `now` change the parts that capture, take in and decide.
         """
         from api.app import create_app
 
         parts = {"policy": changes.pop("policy")} if "policy" in changes else {}
         parts |= {"now": changes["now"]} if "now" in changes else {}
+        gathering = self.evidence.deciding.gathering
         if "store" in changes:
             store = changes.pop("store")
-            parts["gathering"] = replace(self.evidence.deciding.gathering, mlflow=store)
+            gathering = replace(gathering, mlflow=store)
             changes["capturing"] = replace(self.evidence.capturing, store=store)
+        if "signers" in changes:
+            signers = changes.pop("signers")
+            gathering = replace(gathering, signers=signers)
+            changes["ingesting"] = replace(self.evidence.ingesting, signers=signers)
+        parts["gathering"] = gathering
         changes["deciding"] = replace(self.evidence.deciding, **parts)
         evidence = replace(self.evidence, **changes)
         return create_app(evidence, lambda order: evidence.capturing.perform(order))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from urllib.parse import urlencode
 
@@ -71,8 +70,9 @@ def decision(args: dict[str, Any], name: str, version: str) -> Response:
     """May this version be released? Every reason says how to mend it."""
     pinned = (args.get("digest"), args.get("policy"))
     asked = ((name, version), environment_of(args.get("environment")), caller(), pinned)
-    found = service().gate.decide(*asked, fresh=_insists())
-    return _verdict(found, args["enforce"], rfc3339(service().now()))
+    evidence = service()
+    found = evidence.gate.decide(*asked, fresh=_insists())
+    return _verdict(found, args["enforce"], rfc3339(evidence.now()))
 
 
 @bp.get(VERSION + "/decisions")
@@ -128,16 +128,13 @@ def _details(found: Decision) -> str | None:
 
 def _insists() -> bool:
     """Whether the caller wants everything looked at anew: `Cache-Control: no-cache`."""
-    return bool(request.cache_control.no_cache)
+    return "HTTP_CACHE_CONTROL" in request.environ and bool(request.cache_control.no_cache)
 
 
 def _verdict(found: Decision, enforce: bool, resolved_at: str) -> Response:
-    document = found.answer(resolved_at, _details(found))
     if enforce and not found.allowed:
-        first = found.reasons[0]
+        document, first = found.answer(resolved_at, _details(found)), found.reasons[0]
         return problem(409, "denied", first["found"], first["mend"], document=document)
-    # Compact and always in the same order: some consumers look for a literal text.
-    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-    response = Response(text, mimetype="application/json")
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    headers = {"Cache-Control": "no-store"}
+    text = found.answer_json(resolved_at, _details(found))
+    return Response(text, headers=headers, content_type="application/json")

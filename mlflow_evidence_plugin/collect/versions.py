@@ -34,6 +34,7 @@ def read_version(
     else:
         read, notes = _files(files, repository, location, run)
         artifacts = tuple(read)
+    previous = _previous(client, found, gaps)
     return VersionSnapshot(
         name=found.name,
         version=str(found.version),
@@ -44,7 +45,8 @@ def read_version(
         description=found.description or "",
         tags=dict(found.tags or {}),
         files=artifacts,
-        previous=_previous(client, found, gaps),
+        previous=str(previous.version) if previous else None,
+        previous_created=previous.creation_timestamp if previous else 0,
         run=run,
         secrets=tuple(n for n in notes if isinstance(n, Secret)),
         gaps=(*gaps, *(n for n in notes if isinstance(n, Gap))),
@@ -86,11 +88,12 @@ def _files(
     return files.read(repository, location, "model_files")
 
 
-def _previous(client: Any, found: Any, gaps: list[Gap]) -> str | None:
+def _previous(client: Any, found: Any, gaps: list[Gap]) -> Any:
+    """MLflow's `ModelVersion` before this one; None where there is none, or it is unreadable."""
     here = int(found.version) if str(found.version).isdigit() else 0
     for number in range(here - 1, max(here - LOOK_BACK, 0), -1):
         try:
-            return str(client.get_model_version(found.name, str(number)).version)
+            return client.get_model_version(found.name, str(number))
         except Exception as error:
             if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
                 continue  # deleted: look further back

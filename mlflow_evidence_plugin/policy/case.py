@@ -86,8 +86,11 @@ class Needs:
 
     @property
     def elsewhere(self) -> bool:
-        """Whether rules look at what may change without anything being said about the subject."""
-        return bool(self.baselines or self.targets or self.earlier)
+        """Whether rules look at what may change without anything being said about the subject.
+
+        For attestations that is the operator's list of who may make them.
+        """
+        return bool(self.baselines or self.targets or self.earlier or self.attestations)
 
 
 Beside = Mapping[str, Any]

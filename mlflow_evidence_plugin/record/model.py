@@ -115,6 +115,9 @@ def record_of(snapshot: Snapshot, store: str) -> Record:
             _add(document, "environment", f"model/{one.path}", "sha256:" + one.sha256, SERVICE)
         if snapshot.previous:
             _add(document, "lineage", "previous_version", snapshot.previous, STORE)
+        if snapshot.previous_created:
+            made = moment(snapshot.previous_created)
+            _add(document, "lineage", "previous_created", made, STORE)
         if source:
             secrets, gaps = source.secrets + secrets, source.gaps + gaps
     document["findings"] = _findings(secrets)

@@ -53,9 +53,10 @@ class Deciding:
         now = self.now()
         if found is None or found.checked_at is None or found.expires_at <= rfc3339(now):
             return None
-        lately = found.checked_at > rfc3339(now - SETTLED)
-        holds = found.policy_digest == policy.digest and (lately or not asked.needs.elsewhere)
-        return found if holds else None
+        if found.policy_digest != policy.digest:
+            return None
+        settled = not asked.needs.elsewhere or found.checked_at > rfc3339(now - SETTLED)
+        return found if settled else None
 
     def judge(self, policy: Policy, asked: Environment, stored: StoredBundle) -> Decision:
         """The verdict on a bundle: the last one while nothing has changed, else a new one.
@@ -98,6 +99,8 @@ class Deciding:
                 return
             except EvidenceError as error:
                 log.warning("no verdict on %s for %s: %s", subject, environment.name, error.detail)
+            except Exception:  # our own mistake: other environments and subjects need not wait
+                log.exception("no verdict on %s for %s", subject, environment.name)
 
     def catch_up(self, limit: int = 100) -> None:
         """Settle what nobody has settled since it changed."""
@@ -144,9 +147,14 @@ def verdict_of(stands: Stands, subject: Subject) -> Decision:
 
 
 def _gist(of: Decision) -> tuple[object, ...]:
-    """What a verdict says, without when, and without words that change as time goes by."""
+    """What a verdict says, without when, and without words that change as time goes by.
+
+    Nor which verdict on the way back it saw: two versions that are each other's would never rest.
+    """
     codes = [sorted(r["code"] for r in some) for some in (of.reasons, of.warnings, of.waived)]
-    return of.status, of.record, of.policy, of.baselines, of.beside, codes
+    beside = dict(of.beside or {})
+    targets = [(k, t["version"], t["status"]) for k, t in beside.pop("targets", {}).items()]
+    return of.status, of.record, of.policy, of.baselines, beside, sorted(targets), codes
 
 
 __all__ = ["SETTLED", "Deciding", "verdict_of"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +157,7 @@ class Evidence:
         """What people decide."""
         return Approving(self.deciding, self.bundle)
 
-    @property
+    @cached_property
     def gate(self) -> Gate:
         """May it be released?"""
         return Gate(self.capturing, self.deciding, self.erasing, self.now)

@@ -16,6 +16,7 @@ from ..policy import PREVIOUS, RULES, Baseline, Case, Environment, RuleSpec, par
 from ..record import Record, Subject, read_kept
 from ..storage import Bundles, Principal
 from ..storage.bodies import Asked, Bodies, Body
+from .gathering import made_at
 
 PATIENCE = 5.0
 """Seconds after which a page ends where it is."""
@@ -146,7 +147,8 @@ def _baseline(bundles: Bundles, record: Record, key: str) -> Record | None:
     if key == PREVIOUS:
         version = record.value("lineage", "previous_version")
         before = Subject("", model=record.subject.model, version=version)
-        return bundles.latest(before.name).record()
+        found = bundles.latest(before.name).record()
+        return found if made_at(found, record.value("lineage", "previous_created")) else None
     return bundles.get(key).record() if key.startswith("sha256:") else None
 
 

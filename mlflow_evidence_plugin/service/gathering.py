@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from ..policy.duties import since_erasure
 from ..record import Record, Subject
 from ..record.canonical import loads
 from ..record.facts import moment
-from ..signing import Keyring, open_envelope
+from ..signing import Keyring, Signer, open_envelope, signed_by
 from ..statements import Approved, Waived
 from ..statements.approval import named
 from ..storage import Approvals, Bundles, Entry, Said, Standing, Statements, View
@@ -41,6 +41,7 @@ class Gathering:
     approvals: Approvals
     standing: Standing
     issuing: Issuing
+    signers: Sequence[Signer]
 
     def case(self, record: Record, asked: Environment) -> tuple[Case, Said]:
         """What is to be judged, and what was said when the log had so many leaves about it."""
@@ -55,7 +56,7 @@ class Gathering:
             {key: versions[key] for key in needs.baselines},
             approvals=approvals if needs.approvals else (),
             waivers=waivers,
-            attestations=tuple(_attested(said.entries, record)),
+            attestations=tuple(self._attested(said.entries, record)),
             earlier=tuple(self._earlier(record, needs.earlier)) if needs.earlier else (),
             targets={key: self._target(record, versions[key], asked) for key in needs.targets},
             captured_at=seen() if needs.captured_at else None,
@@ -79,18 +80,32 @@ class Gathering:
         approvals = tuple(one for one in told if isinstance(one, Approval))
         return approvals, tuple(one for one in told if isinstance(one, Waiver))
 
+    def _attested(self, entries: Iterable[Entry], record: Record) -> Iterator[Attested]:
+        """Attestations that are about the files of this record.
+
+        By whom is trusted today: a signer may have been struck off since we took it in.
+        """
+        for one in entries:
+            if one.signer is None or record.root not in _roots(one):
+                continue
+            signer, _ = signed_by(one.envelope, self.signers)
+            if signer is not None and signer.may_state(one.kind):
+                yield Attested(one.digest, one.kind, signer.name, str(one.received_at))
+
     def _version(self, record: Record, key: str) -> Baseline:
         """The version that a key of a rule means, and its newest evidence."""
         if key.startswith("sha256:"):
             return self._fixed(record, key)
-        model, created = record.subject.model or "", 0
+        model = record.subject.model or ""
         try:
             if key == PREVIOUS:
                 version = record.value("lineage", "previous_version")
+                created = record.value("lineage", "previous_created")
                 if version is None:
                     return Baseline()
             else:
-                version, created = self.mlflow.holder(model, key)
+                version, at = self.mlflow.holder(model, key)
+                created = moment(at) if at else None
         except NotFound:
             return Baseline()
         except EvidenceError as error:
@@ -99,7 +114,7 @@ class Gathering:
             found = self.bundles.latest(Subject("", model=model, version=version).name).record()
         except NotFound:
             return Baseline(version)
-        return Baseline(version, found if made_then(found, created) else None)
+        return Baseline(version, found if made_at(found, created) else None)
 
     def _fixed(self, record: Record, digest: str) -> Baseline:
         try:
@@ -139,15 +154,16 @@ class Gathering:
 
 
 def made_then(record: Record, created: int) -> bool:
-    """Whether the evidence is of the version that was made then, and not of an earlier namesake."""
-    return not created or record.value("version", "created") == moment(created)
+    """Whether the evidence is of the version that was made then, and not of an earlier namesake.
+
+    In milliseconds, as MLflow has it; 0 where that is not known.
+    """
+    return made_at(record, moment(created) if created else None)
 
 
-def _attested(entries: Iterable[Entry], record: Record) -> Iterator[Attested]:
-    """Attestations that are about the files of this record."""
-    for one in entries:
-        if one.signer is not None and record.root in _roots(one):
-            yield Attested(one.digest, one.kind, one.signer, str(one.received_at))
+def made_at(record: Record, created: str | None) -> bool:
+    """The same with a time as records have it, or None."""
+    return created is None or record.value("version", "created") == created
 
 
 def _roots(one: Entry) -> Any:

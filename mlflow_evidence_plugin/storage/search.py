@@ -109,7 +109,9 @@ class View:
 
 def matches(name: str | None, globs: Sequence[str]) -> bool:
     """Whether a name lies in one of the globs. Case counts."""
-    return name is not None and any(fnmatch.fnmatchcase(name, glob) for glob in globs)
+    if name is None:
+        return False
+    return "*" in globs or any(fnmatch.fnmatchcase(name, glob) for glob in globs)
 
 
 def search(

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, bindparam, delete, sel
 from ..policy import Decision
 from ..record import canonical
 from .database import Database, batches
+from .ledger import lock
 from .tables import standing
 
 REMEMBERED_SECONDS = 1.0
@@ -40,6 +41,7 @@ class Standing:
     def __init__(self, database: Database, store: str) -> None:
         self.database = database
         self.store = store
+        self._memory = _memory(database.engine)
 
     def read(self, subject: str, environment: str, remembered: bool = False) -> Stands | None:
         """What stands, in one indexed read; None where nothing was judged.
@@ -48,9 +50,8 @@ class Standing:
         forgotten at once, though a read beside its transaction may bring the old row back.
         """
         key = (self.store, subject, environment)
-        memory = _memory(self.database.engine)
         with _LOCK:
-            known = memory.get(key) if remembered else None
+            known = self._memory.get(key) if remembered else None
         if known is not None:
             return known
         asked = {"store": self.store, "subject": subject, "environment": environment}
@@ -60,13 +61,14 @@ class Standing:
             return None
         found = Stands(*row)
         with _LOCK:
-            memory[key] = found
+            self._memory[key] = found
         return found
 
     def unsettle_model(self, model: str) -> None:
         """Something that verdicts on all versions of a model may rest on has changed."""
         here = (standing.c.store == self.store, standing.c.model == model)
         with self.database.writing() as connection:
+            lock(connection)  # as `unsettle` has it
             connection.execute(update(standing).where(*here).values(checked_at=None))
         _forget(self.database.engine)
 
@@ -125,7 +127,9 @@ def unsettle(connection: Connection, store: str, subjects: Iterable[str]) -> Non
 
 def _memory(engine: Engine) -> TTLCache[tuple[str, str, str], Stands]:
     with _LOCK:
-        return _MEMORIES.setdefault(engine, TTLCache(4096, REMEMBERED_SECONDS))
+        if engine not in _MEMORIES:
+            _MEMORIES[engine] = TTLCache(4096, REMEMBERED_SECONDS)
+        return _MEMORIES[engine]
 
 
 def _forget(engine: Engine) -> None:

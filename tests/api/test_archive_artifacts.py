@@ -285,7 +285,7 @@ def test_one_that_no_verifier_would_take_is_not_made(admin, case, monkeypatch):
 def address(app):
     """The service behind a socket."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

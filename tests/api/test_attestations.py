@@ -26,16 +26,13 @@ def scanner(tmp_path_factory):
 @pytest.fixture(scope="module")
 def case(admin, maker, service, scanner):
     """A captured version, and the application that trusts a scanner."""
-    from dataclasses import replace
-
     model = maker.new_name("scanned")
     version = maker.version(model, maker.run(files={"w.bin": model}))
     digest = admin.capture(model=model, version=version).json["digest"]
     record = service.evidence.capturing.bundles.get(digest).record()
     told = {"name": "scanner", "pem": scanner.public_pem.decode(), "predicate_types": [SCAN]}
     signers = read_signers(json.dumps({"signers": [told]}).encode())
-    ingesting = replace(service.evidence.ingesting, signers=signers)
-    return service.app(ingesting=ingesting), record
+    return service.app(signers=signers), record
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +88,6 @@ def test_a_trusted_statement_counts_is_logged_and_lies_in_the_archive(
 
 
 def test_an_unknown_signer_is_quarantined_until_it_is_trusted(ingest, case, service, tmp_path):
-    from dataclasses import replace
-
     _, record = case
     stranger = SigningKey.create(tmp_path / "stranger.pem")
     envelope = sign(stated(record, number=1), PAYLOAD_TYPE, stranger)
@@ -101,7 +96,7 @@ def test_an_unknown_signer_is_quarantined_until_it_is_trusted(ingest, case, serv
     assert ingest.get(f"/v1/ledger/statements/{kept.json['digest']}").status_code == 404
     told = {"name": "new", "pem": stranger.public_pem.decode(), "predicate_types": ["*"]}
     signers = read_signers(json.dumps({"signers": [told]}).encode())
-    trusting = service.app(ingesting=replace(service.evidence.ingesting, signers=signers))
+    trusting = service.app(signers=signers)
     later = send(Client(trusting, ingest.token), envelope)
     assert (later.status_code, later.json["state"]) == (200, "trusted")
     assert ingest.get(f"/v1/ledger/statements/{kept.json['digest']}").status_code == 200
@@ -114,8 +109,6 @@ def test_a_signer_may_state_only_what_it_is_trusted_with(ingest, case, scanner):
 
 @pytest.mark.parametrize("kind", ["ed25519", "rsa"])
 def test_other_kinds_of_keys_are_taken(case, service, tmp_path, kind, ingest):
-    from dataclasses import replace
-
     options = {"ed25519": ["-algorithm", "ED25519"], "rsa": ["-algorithm", "RSA"]}[kind]
     key, public, signed = tmp_path / "k.pem", tmp_path / "p.pem", tmp_path / "signed"
     subprocess.run(["openssl", "genpkey", *options, "-out", key], check=True, capture_output=True)
@@ -135,7 +128,7 @@ def test_other_kinds_of_keys_are_taken(case, service, tmp_path, kind, ingest):
     }
     told = {"name": kind, "pem": public.read_text(), "predicate_types": ["*"]}
     signers = read_signers(json.dumps({"signers": [told]}).encode())
-    app = service.app(ingesting=replace(service.evidence.ingesting, signers=signers))
+    app = service.app(signers=signers)
     kept = send(Client(app, ingest.token), json.dumps(envelope).encode())
     assert kept.json["state"] == "trusted", kept.json
 

@@ -304,3 +304,15 @@ def test_what_is_again_as_it_was_is_the_newest_evidence_of_its_run(admin, maker)
 def test_a_time_before_1970_by_its_offset_is_no_error(admin):
     for name in ("since", "until"):
         assert admin.get(f"/v1/bundles?{name}=1970-01-01T00:00:00%2B01:00").status_code == 200
+
+
+def test_a_query_is_refused_however_often_and_one_answer_changes_no_other(admin, captured):
+    path = f"/v1/bundles?run_id={captured.run}"
+    for _ in range(2):
+        assert admin.get(f"{path}&no_such=1").status_code == 422
+        assert admin.get("/v1/bundles?limit=x").status_code == 422
+    pages = [admin.get("/v1/bundles?limit=1").json for _ in range(2)]
+    assert pages[0] == pages[1] and pages[0]["next"]
+    further = admin.get(f"/v1/bundles?limit=1&cursor={pages[0]['next']}").json
+    assert further["items"] != pages[0]["items"]
+    assert admin.get("/v1/bundles?limit=1").json == pages[0]

@@ -126,7 +126,7 @@ def gallery(folder: Path) -> Gallery:
 def listening(app: Any) -> Iterator[str]:
     """The application on a port of this machine."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.port}"

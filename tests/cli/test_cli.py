@@ -201,7 +201,7 @@ def service_url(service):
     evidence = service.evidence
     app = create_app(evidence, lambda order: evidence.capturing.perform(order) and None)
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield f"http://127.0.0.1:{server.port}"
     server.shutdown()
 

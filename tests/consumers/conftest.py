@@ -169,7 +169,7 @@ def start(service, told) -> Iterator[Callable[..., Served]]:
         evidence = replace(service.evidence, **changes)
         app = create_app(evidence, evidence.capturing.perform, shared)
         server = make_server("127.0.0.1", 0, app, threaded=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         running.append(server)
         return Served(f"http://127.0.0.1:{server.server_port}", shared)
 

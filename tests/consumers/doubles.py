@@ -86,7 +86,7 @@ def listening(double: Double, tls: tuple[str, str] | None = None) -> Iterator[st
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*tls)
         server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     scheme, host = ("https", "localhost") if tls else ("http", "127.0.0.1")
     double.url = f"{scheme}://{host}:{server.server_address[1]}"
     try:

@@ -91,10 +91,11 @@ def test_a_head_that_has_moved_on_is_refused_by_gitlab_and_passes_nothing(
     assert len(gitlab.asked) == 1
 
 
-def test_what_gitlab_knows_already_is_not_said_again_and_again(gitlab, ask, world, caplog):
+def test_what_gitlab_knows_already_is_not_said_again_and_again(gitlab, ask, world, served, caplog):
     payload = gitlab.merge_request(**branch("credit", world.v_good))
     ask(payload)
     status(gitlab)
+    until(lambda: not len(served.consumers.in_flight), 20)
     ask(payload)
     until(lambda: "answered HTTP 422" in caplog.text, 20)
     assert len(gitlab.asked) == 2

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlflow_evidence_plugin.errors import BadPolicy, NotFound
 from mlflow_evidence_plugin.policy import RULES, Baseline, Case, RuleSpec, denial, evaluate, parse
@@ -249,6 +252,15 @@ def test_every_failed_rule_is_told_and_not_only_the_first():
     assert [one["code"] for one in decision.reasons] == ["required-tags", "run-finished"]
     assert all(set(one) == {"code", "found", "asked", "mend"} for one in decision.reasons)
     assert all(one["mend"] for one in decision.reasons)
+
+
+@given(st.text(), st.none() | st.text(), st.text())
+def test_an_answer_as_text_is_the_same_document_compact_and_in_order(at, url, found):
+    reason = {"code": "a", "found": found, "asked": '""}', "mend": "null}"}
+    judged = refuse(judge(samples.record(), "tracked-run"), reason)
+    for _ in range(2):
+        compact = json.dumps(judged.answer(at, url), separators=(",", ":"), ensure_ascii=False)
+        assert judged.answer_json(at, url) == compact
 
 
 def test_an_answer_has_the_members_that_consumers_look_for_in_their_order():

@@ -1,0 +1,128 @@
+"""What a verdict rests on beside its own evidence: whose word counts today, and which versions."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+
+from mlflow_evidence_plugin.policy import RULES, parse
+from mlflow_evidence_plugin.signing import SigningKey, sign
+from mlflow_evidence_plugin.signing.signers import read_signers
+from mlflow_evidence_plugin.statements import PAYLOAD_TYPE
+from tests.api.test_attestations import SCAN, send, stated
+from tests.contract.checked import Client
+
+SCANNED = parse(b"""
+version: 1
+environments:
+  prod:
+    rules: [{rule: attested, type: "https://in-toto.io/attestation/vulns/*"}]
+""")
+
+PREVIOUS = parse(b"""
+version: 1
+environments:
+  prod:
+    rules: [{rule: no-regression, metric: auc, baseline: previous, tolerance: 0.01}]
+""")
+
+EACH_OTHER = parse(b"""
+version: 1
+environments:
+  prod:
+    rules:
+      - rule: tracked-run
+      - {rule: rollback-target, target: {alias: blue}, severity: warn}
+      - {rule: rollback-target, target: {alias: green}, severity: warn}
+""")
+
+TWO = parse(b"""
+version: 1
+environments:
+  staging: {rules: [{rule: tracked-run}]}
+  prod: {rules: [{rule: run-finished}]}
+""")
+
+
+def verdict(client, model, version):
+    path = f"/v1/models/{model}/versions/{version}/decision?environment=prod"
+    return client.get(path, headers={"Cache-Control": "no-cache"}).json
+
+
+def test_who_was_struck_off_the_list_no_longer_counts(service, maker, tokens, admin, tmp_path):
+    model = maker.new_name("scanned")
+    version = maker.version(model, maker.run(files={"w.bin": model}))
+    digest = admin.capture(model=model, version=version).json["digest"]
+    record = service.evidence.capturing.bundles.get(digest).record()
+    key = SigningKey.create(tmp_path / "key.pem")
+    told = {"name": "scanner", "pem": key.public_pem.decode(), "predicate_types": [SCAN]}
+    signers = read_signers(json.dumps({"signers": [told]}).encode())
+    then = Client(service.app(policy=SCANNED, signers=signers), tokens.admin)
+    assert send(then, sign(stated(record), PAYLOAD_TYPE, key)).json["state"] == "trusted"
+    assert verdict(then, model, version)["allowed"]
+    now = Client(service.app(policy=SCANNED, signers=()), tokens.admin)
+    denied = verdict(now, model, version)
+    assert [one["code"] for one in denied["reasons"]] == ["attested"]
+    assert verdict(then, model, version)["allowed"]
+    others = read_signers(
+        json.dumps({"signers": [told | {"predicate_types": [f"{SCAN}x"]}]}).encode()
+    )
+    restricted = Client(service.app(policy=SCANNED, signers=others), tokens.admin)
+    assert not verdict(restricted, model, version)["allowed"]
+
+
+def test_the_previous_version_is_none_of_an_earlier_namesake(service, maker, tokens):
+    client = Client(service.app(policy=PREVIOUS), tokens.admin)
+    model = maker.new_name("again")
+    maker.version(model, maker.run(auc=0.5))
+    assert client.capture(model=model, version="1").status_code == 201
+    maker.client.delete_registered_model(model)
+    maker.version(model, maker.run(auc=0.95))
+    maker.version(model, maker.run(auc=0.90))
+    assert client.capture(model=model, version="2").status_code == 201
+    unknown = verdict(client, model, 2)
+    assert [one["code"] for one in unknown["reasons"]] == ["no-regression"], unknown
+    assert "0.5" not in unknown["reasons"][0]["found"]
+    assert client.capture(model=model, version="1").status_code == 201
+    assert "0.95" in json.dumps(verdict(client, model, 2)["reasons"])
+
+
+def test_two_versions_that_are_each_others_way_back_come_to_rest(service, maker, tokens):
+    client = Client(service.app(policy=EACH_OTHER), tokens.admin)
+    model = maker.new_name("pair")
+    for alias in ("blue", "green"):
+        number = maker.version(model, maker.run())
+        maker.client.set_registered_model_alias(model, alias, number)
+        client.capture(model=model, version=number)
+    for _ in range(2):
+        first, second = verdict(client, model, 1), verdict(client, model, 2)
+    assert first["allowed"] and second["allowed"]
+    for _ in range(2):
+        assert verdict(client, model, 1)["decision"] == first["decision"]
+        assert verdict(client, model, 2)["decision"] == second["decision"]
+
+
+def test_what_breaks_in_one_environment_keeps_no_verdict_from_the_others(
+    service, maker, admin, monkeypatch, caplog
+):
+    model = maker.new_name("broken")
+    version = maker.version(model, maker.run())
+    admin.capture(model=model, version=version)
+    deciding = service.app(policy=TWO).extensions["evidence"].deciding
+
+    def breaks(case, options):
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setitem(RULES, "tracked-run", breaks)
+    with caplog.at_level(logging.ERROR):
+        deciding.settle(f"models/{model}/{version}")
+    assert f"no verdict on models/{model}/{version} for staging" in caplog.text
+    assert deciding.decisions.latest(f"models/{model}/{version}", "prod")["allowed"]
+    with pytest.raises(RuntimeError):
+        deciding.judge(TWO, TWO.environment("staging"), _latest(service, model, version))
+
+
+def _latest(service, model, version):
+    return service.evidence.capturing.bundles.latest(f"models/{model}/{version}")

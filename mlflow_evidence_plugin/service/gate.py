@@ -60,13 +60,16 @@ class Gate:
     ) -> tuple[list[Decision], int | None]:
         """The verdicts on a model version, the newest first, and where the next page begins.
 
-        `asked` is an environment or None, where to begin, and how many; NotFound.
+        `asked` is an environment or None, where to begin, and how many at the most; NotFound. Of an
+        earlier namesake, from an experiment that is not the caller's, nothing is told.
         """
         known = self._named(subject, caller)
         environment, before, limit = asked
         found = self.deciding.decisions.history(known.name, environment, before, limit + 1)
         verdicts = [read_decision(document, known) for _, document in found[:limit]]
-        return verdicts, found[limit - 1][0] if len(found) > limit else None
+        seen = {digest: self._sees(digest, caller) for digest in {one.record for one in verdicts}}
+        mine = [one for one in verdicts if seen[one.record]]
+        return mine, found[limit - 1][0] if len(found) > limit else None
 
     def decide(
         self,
@@ -146,6 +149,13 @@ class Gate:
                 reason = _reason(f"{what}-mismatch", str(have), want, mend)
                 decision = refuse(decision, reason)
         return decision
+
+    def _sees(self, record: str | None, caller: Principal) -> bool:
+        try:
+            found = self.capturing.bundles.get(str(record))
+        except NotFound:
+            return False
+        return caller.sees(found.model, found.experiment)
 
     def _named(self, asked: tuple[str, str], caller: Principal) -> Subject:
         """The version that is asked about, if there is evidence of it and the caller may see it."""

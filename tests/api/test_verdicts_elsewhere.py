@@ -89,6 +89,23 @@ def test_the_previous_version_is_none_of_an_earlier_namesake(service, maker, tok
     assert "0.95" in json.dumps(verdict(client, model, 2)["reasons"])
 
 
+def test_verdicts_on_a_namesake_of_another_experiment_are_not_told(service, maker, tokens):
+    admin = Client(service.app(policy=TWO), tokens.admin)
+    model, theirs, ours = (maker.new_name(one) for one in ("twice", "theirs", "ours"))
+    for experiment in (theirs, ours):
+        maker.version(model, maker.run(experiment=experiment))
+        assert admin.capture(model=model, version="1").status_code == 201
+        assert verdict(admin, model, 1)["allowed"]
+        if experiment == theirs:
+            maker.client.delete_registered_model(model)
+    path = f"/v1/models/{model}/versions/1/decisions"
+    told = admin.get(path).json["items"]
+    assert len({one["record"] for one in told}) == 2
+    reader = service.token("r", "evidence:read", experiments=(ours,), models=(model,))
+    mine = Client(admin.app, reader).get(path).json["items"]
+    assert {one["record"] for one in mine} == {verdict(admin, model, 1)["record"]}
+
+
 def test_two_versions_that_are_each_others_way_back_come_to_rest(service, maker, tokens):
     client = Client(service.app(policy=EACH_OTHER), tokens.admin)
     model = maker.new_name("pair")

@@ -60,11 +60,16 @@ class Series:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file of the run or of the model, as it was hashed."""
+    """A file of the run or of the model, as it was hashed.
+
+    `signature` is what a file MLmodel says of the model's, by part: empty where it has none, None
+    where that is not known.
+    """
 
     path: str
     size: int
     sha256: str
+    signature: tuple[tuple[str, str], ...] | None = None
 
 
 @dataclass(frozen=True)

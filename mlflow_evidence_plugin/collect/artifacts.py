@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from ..snapshot import Artifact, Gap, Secret
 from .locations import Roots, local_path
+from .modelfile import ModelFile
 
 CHUNK = 1 << 20
 """Bytes read at a time."""
@@ -168,10 +169,12 @@ class FileReader:
         """One listed file, or nothing and why not; its bytes are in `target`, if one is given."""
         where = f"{place}/{info.path}"
         digest, size, observer = hashlib.sha256(), 0, self.observe(where)
+        model = ModelFile(info.path)
         try:
             for chunk in FileBytes(self.roots, self.scratch).chunks(repo, location, info, target):
                 digest.update(chunk)
                 observer.update(chunk)
+                model.update(chunk)
                 size += len(chunk)
                 self.progress(len(chunk))
         except Unreadable as error:
@@ -179,7 +182,10 @@ class FileReader:
         except Exception as error:
             reason = f"listed, but could not be read: {type(error).__name__}"
             return [], [Gap(where, "unreadable", reason)]
-        return [Artifact(info.path, size, digest.hexdigest())], list(observer.finish())
+        notes = list(observer.finish())
+        # What has a secret in it is not copied, here neither.
+        signature = None if any(isinstance(n, Secret) for n in notes) else model.signature()
+        return [Artifact(info.path, size, digest.hexdigest(), signature)], notes
 
 
 @dataclass(frozen=True)

@@ -170,6 +170,9 @@ def _datasets(values: Values) -> Values:
 
 def _version(values: Values) -> Values:
     flat = {f"tags.{name}": value for name, value in values.get("tags", {}).items()}
+    signature = values.get("signature")
+    if isinstance(signature, dict):
+        flat |= {f"signature.{name}": value for name, value in signature.items()}
     kept = {name: values[name] for name in ("creator", "description") if name in values}
     return kept | flat
 

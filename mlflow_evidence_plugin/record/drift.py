@@ -30,6 +30,9 @@ SECTIONS = (
 RUNLESS = ("version", "model_files")
 """Sections of a model version that need no run."""
 
+_FOLLOWS = ("version/signature", "lineage/previous_created")
+"""Facts that follow from others, which are compared: from a file's bytes, from the one before."""
+
 _READ = ("not-scanned", "not-unicode")
 """Gaps of what was read all the same."""
 
@@ -92,6 +95,7 @@ def _values(document: Document, section: str, contents: bool) -> dict[str, Any]:
     found = {name: fact["value"] for name, fact in facts.items()}
     if section == "metrics":  # when a value was logged is known from its history alone
         return {name: value["value"] for name, value in found.items()}
+    found = {k: v for k, v in found.items() if f"{section}/{k}" not in _FOLLOWS}
     if section == "version":
         return dict(_flat(found))
     if section in FILES and not contents:

@@ -14,6 +14,9 @@ CLAIMED, OBSERVED = "claimed", "observed"
 RUN, STORE, SERVICE = "run", "tracking store", "evidence service"
 """Who asserts a fact: the training code, MLflow's store, or us."""
 
+NO_SIGNATURE = "none"
+"""Of a model whose own file says so; where that is not known there is no such fact."""
+
 Section = dict[str, Any]
 
 

@@ -10,7 +10,17 @@ from ..errors import BadRecord
 from ..snapshot import Artifact, Gap, RunSnapshot, Secret, Snapshot, VersionSnapshot
 from . import schema
 from .canonical import canonical, digest_of, loads, manifest_root
-from .facts import CLAIMED, OBSERVED, SERVICE, STORE, Section, absent, fact, moment
+from .facts import (
+    CLAIMED,
+    NO_SIGNATURE,
+    OBSERVED,
+    SERVICE,
+    STORE,
+    Section,
+    absent,
+    fact,
+    moment,
+)
 from .sections import SECTIONS, environment_files, files
 
 RELEASE_SECTIONS = ("outputs", "model_files", "metrics", "inputs", "code")
@@ -157,6 +167,9 @@ def _version(of: VersionSnapshot) -> Section:
     if of.created:
         observed["created"] = moment(of.created)
     facts = {key: fact(value, OBSERVED, STORE) for key, value in observed.items()}
+    told = next((one.signature for one in of.files if one.path == "MLmodel"), None)
+    if told is not None:
+        facts["signature"] = fact(dict(told) or NO_SIGNATURE, OBSERVED, SERVICE)
     claimed: dict[str, Any] = {
         "run_id": of.run_id,
         "creator": of.creator,

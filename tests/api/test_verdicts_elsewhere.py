@@ -28,6 +28,13 @@ environments:
     rules: [{rule: no-regression, metric: auc, baseline: previous, tolerance: 0.01}]
 """)
 
+SIGNED = parse(b"""
+version: 1
+environments:
+  prod:
+    rules: [{rule: signature-model, require: [signature]}]
+""")
+
 EACH_OTHER = parse(b"""
 version: 1
 environments:
@@ -104,6 +111,26 @@ def test_verdicts_on_a_namesake_of_another_experiment_are_not_told(service, make
     reader = service.token("r", "evidence:read", experiments=(ours,), models=(model,))
     mine = Client(admin.app, reader).get(path).json["items"]
     assert {one["record"] for one in mine} == {verdict(admin, model, 1)["record"]}
+
+
+def test_the_signature_of_a_model_counts_where_only_its_file_has_it(service, maker, tokens):
+    from mlflow.models import Model
+    from mlflow.models.signature import infer_signature
+
+    client = Client(service.app(policy=SIGNED), tokens.admin)
+    model = maker.new_name("signed")
+    for signature in (infer_signature({"age": 1.0}, [0.5]), None):
+        text = Model(flavors={"python_function": {}}, signature=signature).to_yaml()
+        version = maker.version(model, maker.run(files={"model/MLmodel": text, "model/w.bin": "w"}))
+        digest = client.capture(model=model, version=version).json["digest"]
+        said = verdict(client, model, version)
+        assert said["allowed"] is (signature is not None), said["reasons"]
+        facts = client.get(f"/v1/bundles/{digest}").json["record"]["version"]["facts"]
+        told = facts["signature"]
+        assert (told["basis"], told["by"]) == ("observed", "evidence service")
+    first, second = f"models/{model}/1", f"models/{model}/2"
+    differs = client.get(f"/v1/compare?base={first}&other={second}").json
+    assert "signature.inputs" in json.dumps(differs)
 
 
 def test_two_versions_that_are_each_others_way_back_come_to_rest(service, maker, tokens):

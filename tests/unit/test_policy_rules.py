@@ -251,6 +251,18 @@ def test_a_model_has_a_signature_or_an_example():
     assert not run("signature-model", of(noted), require=["signature", "input_example"]).passed
 
 
+@pytest.mark.parametrize(("told", "passed"), [((("inputs", "[]"),), True), ((), False)])
+def test_what_the_models_own_file_says_of_its_signature_counts(told, passed):
+    file = Artifact("MLmodel", 3, "ab" * 32, told)
+    noted = {
+        "mlflow.log-model.history": '[{"artifact_path": "model", "signature": {"inputs": "[]"}}]'
+    }
+    made = samples.version(source=samples.run(tags=noted), files=(file,))
+    found = run("signature-model", of(record_of(made, samples.STORE)), require=["signature"])
+    assert found.passed is passed
+    assert f"signature: {'yes' if passed else 'no'}" in found.found
+
+
 def test_a_signature_of_which_nothing_is_said_is_unknown():
     other = signed({"inputs": "[]"}, path="other")
     for record in (samples.record(), other, tagged(**{"mlflow.log-model.history": "[masked]"})):

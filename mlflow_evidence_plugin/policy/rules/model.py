@@ -9,6 +9,7 @@ from typing import Any
 from ...errors import BadRecord
 from ...record import Record
 from ...record.canonical import loads
+from ...record.facts import NO_SIGNATURE
 from ..case import PREVIOUS, Case, Target
 from ..model import key_of
 from .outcome import Options, Outcome, age, based, listed
@@ -68,7 +69,10 @@ def _exemplified(record: Record) -> bool | None:
 
 
 def _signed(record: Record) -> bool | None:
-    """What MLflow 2 noted at the run; None where nothing says it: MLflow 3 notes nothing."""
+    """What the model's own file says, or MLflow 2 noted at the run; None where nothing says it."""
+    told = record.value("version", "signature")
+    if told is not None:
+        return bool(told != NO_SIGNATURE)
     source = str(record.value("version", "source") or "")
     for one in _logged(record):
         path = one.get("artifact_path")

@@ -167,7 +167,7 @@ def _soon(work: Callable[[], tuple[Decision, str]]) -> tuple[Decision, str] | No
         finally:
             done.put(found)
 
-    consumers().at_once.begin(object(), run)
+    consumers().at_once.begin(object(), run, NAME)
     try:
         found = done.get(timeout=ANSWER_SECONDS)
     except queue.Empty:

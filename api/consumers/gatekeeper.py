@@ -127,7 +127,7 @@ def within(
             done.put((key, answer(key)))
 
     for _ in range(min(AT_ONCE, len(keys))):
-        pool.begin(object(), work)
+        pool.begin(object(), work, NAME)
     found: dict[str, Verdict] = {}
     while len(found) < len(keys):
         try:

@@ -19,6 +19,7 @@ from mlflow_evidence_plugin.errors import Busy, StoreUnavailable
 from tests.api.stores import Away
 from tests.conftest import instant
 from tests.consumers.clusters import external_data, post, violations
+from tests.faults.processes import until
 
 PAGE = (Path(__file__).parents[2] / "docs/integrations/gatekeeper.md").read_text()
 
@@ -173,9 +174,13 @@ def test_a_key_that_takes_too_long_does_not_hold_the_others_up():
 def test_it_does_not_begin_more_than_it_may():
     over = threading.Event()
     pool = InFlight(1)
-    pool.begin("held", lambda: over.wait(20) and None)
+    verdict = lambda key: Verdict("passed", key, "prod", ())  # noqa: E731
+    pool.begin("held", lambda: over.wait(20) and None, "azure_devops")
+    assert list(within(5, pool, ["a"], verdict)) == ["a"]  # the others' do not count
+    until(lambda: len(pool) == 1, 5)
+    pool.begin("mine", lambda: over.wait(20) and None, "gatekeeper")
     with pytest.raises(Busy):
-        within(0.5, pool, ["a"], lambda key: Verdict("passed", key, "prod", ()))
+        within(0.5, pool, ["a"], verdict)
     over.set()
 
 

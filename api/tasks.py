@@ -76,33 +76,10 @@ def work(
 
     `tell` tells others of verdicts: it is called beside the work, after each that may be new.
     """
-    huey, capturing, deciding = queue(settings), evidence.capturing, evidence.deciding
-    stamping = timestamping(settings, capturing)
-    stamp = _beside("timestamps", stamping.catch_up) if stamping else _nothing
-    told = _beside("verdicts told", tell) if tell else _nothing
-
-    def ended(order: Capture) -> None:
-        if order.record_digest is not None:
-            deciding.settle(capturing.bundles.get(order.record_digest).subject)
-            told()
-        stamp()
-
-    enqueue = _tasks(huey, capturing, ended)
-
-    def sweep() -> None:
-        now = capturing.now()
-        capturing.captures.forget_keys(rfc3339(now - KEYS_KEPT))
-        Deliveries(capturing.database).forget(rfc3339(now - DELIVERIES_KEPT))
-        # Where the queue lives, what was just accepted is in it; what a dead worker held is not.
-        before = rfc3339(now - OVERDUE) if huey.pending_count() else None
-        for capture_id in capturing.captures.unfinished(rfc3339(now), before):
-            enqueue(capture_id)
-        deciding.catch_up()
-        stamp()  # also what the web side has signed, and what an authority was away for
-        told()  # and what it has judged
-
-    huey.periodic_task(crontab(minute="*"), name="sweep")(sweep)
-    sweep()
+    huey = queue(settings)
+    rounds = _Rounds(huey, settings, evidence, tell)
+    huey.periodic_task(crontab(minute="*"), name="sweep")(rounds.sweep)
+    rounds.sweep()
     for part in ("Worker", "Scheduler"):
         logging.getLogger(f"huey.consumer.{part}").addFilter(_briefly)
     consumer = huey.create_consumer(
@@ -113,6 +90,43 @@ def work(
         graceful_signal="TERM",  # end the capture at hand, then stop
     )
     consumer.run()
+
+
+class _Rounds:
+    """What goes with captures: what follows each of them, and what is looked for each minute."""
+
+    def __init__(
+        self,
+        huey: Any,
+        settings: Settings,
+        evidence: Evidence,
+        tell: Callable[[], object] | None,
+    ) -> None:
+        self.huey, self.capturing, self.deciding = huey, evidence.capturing, evidence.deciding
+        stamping = timestamping(settings, self.capturing)
+        self.stamp = _beside("timestamps", stamping.catch_up) if stamping else _nothing
+        self.told = _beside("verdicts told", tell) if tell else _nothing
+        self.enqueue = _tasks(huey, self.capturing, self.ended)
+
+    def ended(self, order: Capture) -> None:
+        """Judge what was captured, and have it told; its statements get their timestamps."""
+        if order.record_digest is not None:
+            self.deciding.settle(self.capturing.bundles.get(order.record_digest).subject)
+            self.told()
+        self.stamp()
+
+    def sweep(self) -> None:
+        """Forget what is too old to be asked for, and take up whatever was left undone."""
+        now = self.capturing.now()
+        self.capturing.captures.forget_keys(rfc3339(now - KEYS_KEPT))
+        Deliveries(self.capturing.database).forget(rfc3339(now - DELIVERIES_KEPT))
+        # Where the queue lives, what was just accepted is in it; what a dead worker held is not.
+        before = rfc3339(now - OVERDUE) if self.huey.pending_count() else None
+        for capture_id in self.capturing.captures.unfinished(rfc3339(now), before):
+            self.enqueue(capture_id)
+        self.deciding.catch_up()
+        self.stamp()  # also what the web side has signed, and what an authority was away for
+        self.told()  # and what it has judged
 
 
 def _nothing() -> None:
@@ -144,20 +158,9 @@ def _tasks(
 
     @huey.task(name="capture")
     def capture(capture_id: str) -> None:
-        if capturing is None:
-            return
-        try:
-            order = capturing.perform(capture_id, patient=True)
-            if order.ended:
-                ended(order)
-        except EvidenceError as error:  # what is left to do is kept, and found again by the sweep
-            log.warning("capture %s could not be brought to an end: %s", capture_id, error.detail)
-            return
-        if not order.ended and order.lease_until:
-            # Whoever asked for it however often: not before its pause or another's lease is over.
-            free_at = datetime.fromisoformat(order.lease_until.replace("Z", "+00:00"))
-            pause = (free_at - capturing.now()).total_seconds()
-            capture.schedule((capture_id,), delay=max(pause, 0))
+        pause = _carried_out(capturing, capture_id, ended) if capturing else None
+        if pause is not None:
+            capture.schedule((capture_id,), delay=pause)
 
     def enqueue(capture_id: str) -> None:
         with suppress(OperationalError):
@@ -166,6 +169,24 @@ def _tasks(
         capture(capture_id)  # the connection was cut since its last use: there is a new one now
 
     return enqueue
+
+
+def _carried_out(
+    capturing: Capturing, capture_id: str, ended: Callable[[Capture], None]
+) -> float | None:
+    """Do what can be done of a capture now; the seconds until it is to be tried again, if it is."""
+    try:
+        order = capturing.perform(capture_id, patient=True)
+        if order.ended:
+            ended(order)
+    except EvidenceError as error:  # what is left to do is kept, and found again by the sweep
+        log.warning("capture %s could not be brought to an end: %s", capture_id, error.detail)
+        return None
+    if order.ended or not order.lease_until:
+        return None
+    # Whoever asked for it however often: not before its pause or another's lease is over.
+    free_at = datetime.fromisoformat(order.lease_until.replace("Z", "+00:00"))
+    return max((free_at - capturing.now()).total_seconds(), 0)
 
 
 def _briefly(record: logging.LogRecord) -> bool:

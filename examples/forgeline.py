@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from examples.demo import answers, environment, free_port
+from examples.stage import answers, environment, free_port
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"

@@ -25,22 +25,22 @@ from ..statements.bom import bom_document
 from ..statements.decision import Summary
 from ..storage import Bundles, Decisions, Erasure, Erasures, Kept, Placed, Principal, Statements
 from ..storage.timestamps import Timestamps
-from ..verify.archive import (
+from ..verify.beside import named_by
+from ..verify.bundle import decode
+from ..verify.members import (
     ARCHIVE_V1,
     CHAIN,
     CHECKPOINT,
     COUNT,
     ENVELOPES,
     MANIFEST,
+    MANIFEST_MAX,
     MATERIALS,
     POLICIES,
-    STATEMENTS,
     TOMBSTONES,
 )
-from ..verify.beside import named_by
-from ..verify.bundle import decode
-from ..verify.members import MANIFEST_MAX
 from ..verify.opening import PIECE, TEXT_MAX
+from ..verify.stated import STATEMENTS
 from ..verify.zipped import MEMBERS_MAX
 from .enclosing import Enclosed, Enclosing
 from .issuing import Issuing, placed_document

@@ -18,6 +18,7 @@ from ..record import Record, digest_of, read_kept
 from . import ledger, listings, tables
 from .database import Database, insert_digests, insert_new
 from .erasures import absence, refuse_erased
+from .experiments import newest_of_runs
 from .search import Filters, Page, View, search
 from .standing import unsettle
 from .tables import materials, observations, records, statements
@@ -180,22 +181,9 @@ class Bundles:
             return search(connection, (self.store, view), filters, cursor, limit, now)
 
     def of_experiment(self, name: str, view: View, limit: int) -> tuple[list[str], bool]:
-        """The newest record of each run of an experiment, of those captured last; are there more.
-
-        A run may have evidence of its own and of the versions made from it: the newest of all.
-        """
-        found: dict[str, str] = {}
+        """The newest record of each run of an experiment, of those captured last; whether more."""
         with self.database.reading() as connection:
-            asked = {"store": self.store, "experiment": name}
-            rows = connection.execute(_OF_EXPERIMENT, asked, execution_options={"yield_per": 500})
-            with rows:
-                for row in rows:
-                    if row.run_id in found or not view.shows(row.model, row.experiment):
-                        continue
-                    if len(found) == limit:
-                        return list(found.values()), True
-                    found[row.run_id] = row.seen_last or row.record_digest
-        return list(found.values()), False
+            return newest_of_runs(connection, self.store, view, name, limit)
 
     def records(self, digests: Sequence[str]) -> Iterator[Record]:
         """Records by their digests, one after the other, so that none has to wait for all."""
@@ -244,29 +232,6 @@ _SEEN_LAST = (
     .scalar_subquery()
 )
 _LATEST = _STATEMENTS.where(statements.c.record_digest == _SEEN_LAST)
-
-# A record may be seen again after another: then it is the newest, and stands further back.
-_OF_EXPERIMENT = (
-    select(
-        tables.listings,
-        select(observations.c.record_digest)
-        .where(
-            observations.c.store == tables.listings.c.store,
-            observations.c.subject == tables.listings.c.subject,
-            observations.c.run_id == tables.listings.c.run_id,
-        )
-        .order_by(observations.c.seq.desc())
-        .limit(1)
-        .scalar_subquery()
-        .label("seen_last"),
-    )
-    .where(
-        tables.listings.c.store == bindparam("store"),
-        tables.listings.c.experiment == bindparam("experiment"),
-        tables.listings.c.run_id.is_not(None),
-    )
-    .order_by(tables.listings.c.id.desc())
-)
 
 
 def _read(digest: str, body: bytes) -> Record:

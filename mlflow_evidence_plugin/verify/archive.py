@@ -6,23 +6,15 @@ Nothing is read before a signature names it: records and policies go by their si
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import (
-    BadArchive,
-    BadMaterial,
-    BadPolicy,
-    BadSignature,
-    BadVerdict,
-    EvidenceError,
-)
+from ..errors import BadArchive, BadSignature
 from ..ledger import subject_digest
-from ..policy import Policy, parse
-from ..record import Record, digest_of, read
+from ..record import Record
 from ..signing import Keyring
 from ..signing.timestamp import Authorities
 from ..statements import Release, Tombstone
@@ -33,16 +25,9 @@ from .chain import Head, read_head, same_log
 from .erased import Gone
 from .foreign import Foreign, about
 from .logged import Log, note_text
+from .materials import Materials
 from .members import (
-    ARCHIVE_V1,
-    CHAIN,
     CHECKPOINT,
-    COUNT,
-    ENVELOPES,
-    MANIFEST,
-    MATERIALS,
-    POLICIES,
-    TOMBSTONES,
     Hashing,
     check_copies,
     check_materials,
@@ -54,7 +39,7 @@ from .opening import Opened, open_archive
 from .report import UNPROVEN, UNWITNESSED, WITNESSED, Checklist, Report
 from .stated import STATEMENTS, Stated, read_stated
 from .timestamps import check_timestamps
-from .unproven import left_open, parts
+from .unproven import left_open
 from .verdict import check_inputs, in_force, rederived, tested_again
 
 
@@ -101,7 +86,7 @@ class _Verifying:
     ) -> None:
         self.opened, self.hashing = opened, hashing
         self.trusted, self.expected, self.checks = trusted, expected, checks
-        self.records: dict[str, Record] = {}
+        self.materials = Materials(opened)
         self.stated: list[Stated] = []
         self.omitted: list[dict[str, Any]] = []
         self.gone = Gone()
@@ -131,7 +116,7 @@ class _Verifying:
     def _members(self, main: Record) -> None:
         opened, stated, take = self.opened, self.stated, self.checks.take
         take("members", lambda: check_names(opened, stated), lambda n: f"{n}, all of them known")
-        known = set(self._named())
+        known = set(self.materials.named(self.stated))
         take(
             "materials",
             lambda: check_materials(self.hashing, known),
@@ -185,7 +170,7 @@ class _Verifying:
         signed = [one.said.record for one in self.stated if isinstance(one.said, Release)]
         if told["record"] not in signed:
             raise BadSignature("no statement that holds signs the record the archive is about")
-        record = self._record(told["record"])
+        record = self.materials.record(told["record"])
         if told["subject"] != record.subject.document():
             raise BadArchive("the archive says that it is about another subject than its record")
         wanted, store = self.expected.subject, self.expected.store
@@ -197,88 +182,41 @@ class _Verifying:
         self.omitted = told["omitted"]
         return record
 
-    def _record(self, digest: str) -> Record:
-        if digest not in self.records:
-            data = self.opened.read(MATERIALS + digest.removeprefix("sha256:"))
-            if digest_of(data) != digest:
-                raise BadMaterial(f"the record {digest} was altered", "get the archive anew")
-            self.records[digest] = read(data)
-        return self.records[digest]
-
     def _statement(self, name: str) -> Stated:
         return read_stated(name, self.opened.read(name), self.trusted)
 
     def _bound(self, one: Stated, main: Record) -> Record:
         if isinstance(one.said, Foreign):
-            return about(one.said, [main, *self._of(main)])
+            return about(one.said, self.materials.of_subject(main))
         if isinstance(one.said, Tombstone):  # its record is gone: the name is all that is left
             if one.said.subject != main.subject.name:
                 raise BadArchive(f"{one.name} is about {one.said.subject}")
             return main
         named = getattr(one.said, "record", None)
         if named is not None:
-            record = self._record(named)
+            record = self.materials.record(named)
             binds(one.said, record)
         else:  # it names a root or a run: some record of the subject is the one
-            record = self._matching(one.said, main)
+            record = self.materials.bound_by(one.said, main)
         if record.subject != main.subject:
             raise BadArchive(f"{one.name} is about {record.subject.name}")
         return record
-
-    def _of(self, main: Record) -> list[Record]:
-        """Records of the same subject: also those of earlier days."""
-        return [one for one in self.records.values() if one.subject == main.subject]
-
-    def _matching(self, said: Any, main: Record) -> Record:
-        problem: EvidenceError | None = None
-        for record in [main, *self._of(main)]:
-            try:
-                binds(said, record)
-            except EvidenceError as error:
-                problem = problem or error
-            else:
-                return record
-        raise problem or BadArchive("no record in the archive is what the statement is about")
-
-    def _named(self) -> Iterator[str]:
-        """Digests that records and verdicts name: all that may lie among the materials."""
-        for one in self.stated:
-            if isinstance(one.said, Summary):
-                told = one.said.decision
-                yield from named_by(told["baselines"], told.get("beside"))
-            elif isinstance(one.said, Tested):
-                yield from named_by(dict(one.said.baselines), one.said.beside)
-        for digest, record in self.records.items():
-            yield digest
-            yield from parts(record)
 
     def _head(self) -> Head:
         return read_head(note_text(self.opened.read(CHECKPOINT)), self.trusted)
 
     def _tested(self, said: Tested, before: Sequence[Stated]) -> None:
-        self._read(named_by(dict(said.baselines), said.beside))
-        record, policy = self._record(said.record), self._policy(said.policy)
-        tested_again(said, record, policy, self.records, before)
+        held = self.materials
+        held.take(named_by(dict(said.baselines), said.beside))
+        record, policy = held.record(said.record), held.policy(said.policy)
+        tested_again(said, record, policy, held.records, before)
 
     def _verdict(self, said: Summary, before: Sequence[Stated]) -> Any:
-        record, told = self._record(said.record), said.decision
+        held, told = self.materials, said.decision
+        record = held.record(said.record)
         check_inputs(said, record, {one.digest: one for one in self.stated})
-        self._read(named_by(told["baselines"], told.get("beside")))
-        return rederived(said, record, self._policy(said.policy), self.records, before)
-
-    def _read(self, named: Iterable[str]) -> None:
-        for digest in named:
-            if digest.startswith("sha256:"):
-                self._record(digest)
-
-    def _policy(self, digest: str) -> Policy:
-        data = self.opened.read(POLICIES + digest.removeprefix("sha256:"))
-        if digest_of(data) != digest:
-            raise BadVerdict(f"the policy {digest} was altered", "get the archive anew")
-        try:
-            return parse(data)
-        except BadPolicy as error:
-            raise BadVerdict(f"the verdict was made by no policy: {error.detail}") from error
+        held.take(named_by(told["baselines"], told.get("beside")))
+        return rederived(said, record, held.policy(said.policy), held.records, before)
 
     def _witnessed(self, head: Head) -> str:
         kept = read_head(self.expected.witness or "", self.trusted)
@@ -296,19 +234,3 @@ def _log(head: Head) -> str:
 
 def _bound_to(record: Record) -> str:
     return f"binds {record.subject.name}, {record.digest[:23]}…"
-
-
-__all__ = [
-    "ARCHIVE_V1",
-    "CHAIN",
-    "CHECKPOINT",
-    "COUNT",
-    "ENVELOPES",
-    "MANIFEST",
-    "MATERIALS",
-    "POLICIES",
-    "STATEMENTS",
-    "TOMBSTONES",
-    "Expected",
-    "verify_archive",
-]

@@ -90,6 +90,24 @@ class Released:
         return file
 
 
+class Meanwhile:
+    """Looks as the real one does; something happens right before each look, or right after."""
+
+    def __init__(self, gathering, before=None, after=None):
+        self.gathering, self.before, self.after = gathering, before, after
+
+    def __getattr__(self, name):
+        return getattr(self.gathering, name)
+
+    def case(self, record, environment):
+        if self.before:
+            self.before()
+        found = self.gathering.case(record, environment)
+        if self.after:
+            self.after(found[0])
+        return found
+
+
 @pytest.fixture(scope="module")
 def ours(service, tokens):
     return Client(service.app(policy=POLICY), tokens.admin)
@@ -181,48 +199,33 @@ def test_what_comes_between_looking_and_keeping_is_not_passed_over(released):
     stored = service.capturing.bundles.get(released.digests[0])
     looked = []
 
-    class Interrupted:
-        """Looks as the real one does; after the first look, somebody approves."""
+    def somebody_approves(case):
+        looked.append(len(case.approvals))
+        if len(looked) == 1:
+            released.say(0)
 
-        def __getattr__(self, name):
-            return getattr(deciding.gathering, name)
-
-        def case(self, record, environment):
-            found = deciding.gathering.case(record, environment)
-            looked.append(len(found[0].approvals))
-            if len(looked) == 1:
-                released.say(0)
-            return found
-
-    verdict = replace(deciding, gathering=Interrupted()).judge(policy, asked, stored)
+    gathering = Meanwhile(deciding.gathering, after=somebody_approves)
+    verdict = replace(deciding, gathering=gathering).judge(policy, asked, stored)
     assert verdict.allowed
     assert looked[0] == 0 and looked[-1] == 1
 
 
-@pytest.mark.parametrize("looks", [0, 1])
-def test_evidence_that_comes_meanwhile_is_what_is_judged(released, maker, looks):
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_evidence_that_comes_meanwhile_is_what_is_judged(released, maker, when):
     """Captured anew before the verdict looks, or after: none stands on what is no longer so."""
     service = released.service.evidence
     deciding = replace(service.deciding, policy=POLICY)
     policy, asked = deciding.asked("prod")
     stored = service.capturing.bundles.get(released.digests[0])
-    looked = []
+    looks = itertools.count()
 
-    class Interrupted:
-        """Looks as the real one does; at the first look, somebody captures it anew."""
+    def somebody_captures_it_anew(*_):
+        if next(looks) == 0:
+            maker.client.update_model_version(released.model, "1", "described later")
+            released.client.capture(model=released.model, version="1")
 
-        def __getattr__(self, name):
-            return getattr(deciding.gathering, name)
-
-        def case(self, record, environment):
-            looked.append(record.digest)
-            found = deciding.gathering.case(record, environment) if looks else None
-            if len(looked) == 1:
-                maker.client.update_model_version(released.model, "1", "described later")
-                released.client.capture(model=released.model, version="1")
-            return found or deciding.gathering.case(record, environment)
-
-    verdict = replace(deciding, gathering=Interrupted()).judge(policy, asked, stored)
+    gathering = Meanwhile(deciding.gathering, **{when: somebody_captures_it_anew})
+    verdict = replace(deciding, gathering=gathering).judge(policy, asked, stored)
     newest = service.capturing.bundles.latest(f"models/{released.model}/1").digest
     assert newest != stored.digest
     assert verdict.record == newest
@@ -244,20 +247,13 @@ def test_an_alias_that_moves_while_it_is_judged_is_looked_up_again(released, mak
     stored = service.capturing.bundles.get(released.digests[0])
     looked = []
 
-    class Moving:
-        """After the first look, somebody moves the alias."""
+    def somebody_moves_it(case):
+        looked.append(case.baselines["production"].version)
+        if len(looked) == 1:
+            client.set_registered_model_alias(released.model, "production", "2")
 
-        def __getattr__(self, name):
-            return getattr(deciding.gathering, name)
-
-        def case(self, record, environment):
-            found = deciding.gathering.case(record, environment)
-            looked.append(found[0].baselines["production"].version)
-            if len(looked) == 1:
-                client.set_registered_model_alias(released.model, "production", "2")
-            return found
-
-    verdict = replace(deciding, gathering=Moving()).judge(deciding.policy, asked, stored)
+    gathering = Meanwhile(deciding.gathering, after=somebody_moves_it)
+    verdict = replace(deciding, gathering=gathering).judge(deciding.policy, asked, stored)
     assert looked[0] == "1" and looked[-1] == "2"
     assert [one["code"] for one in verdict.reasons] == ["no-regression"]
 
@@ -269,16 +265,12 @@ def test_what_never_holds_still_is_no_verdict(released, maker):
     stored = service.capturing.bundles.get(released.digests[0])
     holders = itertools.cycle("12")
 
-    class Restless:
-        def __getattr__(self, name):
-            return getattr(deciding.gathering, name)
+    def it_moves():
+        maker.client.set_registered_model_alias(released.model, "production", next(holders))
 
-        def case(self, record, environment):
-            maker.client.set_registered_model_alias(released.model, "production", next(holders))
-            return deciding.gathering.case(record, environment)
-
+    restless = replace(deciding, gathering=Meanwhile(deciding.gathering, before=it_moves))
     with pytest.raises(StillChanging):
-        replace(deciding, gathering=Restless()).judge(deciding.policy, asked, stored)
+        restless.judge(deciding.policy, asked, stored)
 
 
 def test_what_nobody_looked_up_has_not_passed(released):

@@ -20,6 +20,7 @@ from api.consumers import SECTIONS, Consumers
 from api.consumers.options import read
 from api.consumers.outgoing import RETRIES, Outgoing
 from api.consumers.telling import Telling
+from mlflow_evidence_plugin.storage import Database
 from tests.authority import openssl
 from tests.consumers.desks import opened
 from tests.consumers.doubles import AzureDevOps, GitHub, GitLab, listening
@@ -107,6 +108,18 @@ def secret_files(tmp_path_factory) -> Path:
     for one in folder.iterdir():
         one.chmod(0o600)
     return folder
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request, tmp_path) -> Iterator[Database]:
+    """A database with the schema and nothing in it: the tests run on both kinds."""
+    url = f"sqlite:///{tmp_path / 'evidence.db'}"
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres_server").new_database()
+    made = Database(url)
+    made.migrate()
+    yield made
+    made.dispose()
 
 
 @pytest.fixture

@@ -7,21 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import func, select
 
-from mlflow_evidence_plugin.storage import Database, Deliveries
+from mlflow_evidence_plugin.storage import Deliveries
 from mlflow_evidence_plugin.storage.tables import deliveries
 
 EARLY, NOON = "2026-06-01T08:00:00.000Z", "2026-06-01T12:00:00.000Z"
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def table(request, tmp_path):
-    url = f"sqlite:///{tmp_path / 'evidence.db'}"
-    if request.param == "postgres":
-        url = request.getfixturevalue("postgres_server").new_database()
-    made = Database(url)
-    made.migrate()
-    yield Deliveries(made)
-    made.dispose()
+@pytest.fixture
+def table(database):
+    return Deliveries(database)
 
 
 def test_a_delivery_is_the_first_once(table):

@@ -6,21 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mlflow_evidence_plugin.storage import Database, Deliveries, Owed, Pushes
+from mlflow_evidence_plugin.storage import Deliveries, Owed, Pushes
 from mlflow_evidence_plugin.storage.deliveries import MOST
 
 EARLY, NOON, LATE = (f"2026-06-01T{hour}:00:00.000Z" for hour in ("08", "12", "16"))
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def table(request, tmp_path):
-    url = f"sqlite:///{tmp_path / 'evidence.db'}"
-    if request.param == "postgres":
-        url = request.getfixturevalue("postgres_server").new_database()
-    made = Database(url)
-    made.migrate()
-    yield Pushes(made)
-    made.dispose()
+@pytest.fixture
+def table(database):
+    return Pushes(database)
 
 
 def test_a_thing_is_ordered_once(table):

@@ -57,9 +57,10 @@ def web(options: dict[str, str | int]) -> None:
     """The web side alone."""
     settings = Settings.read()
     _checked(settings)  # what hinders the start is said before gunicorn's traceback
-    command = [sys.executable, "-m", "gunicorn", "api.wsgi:app", "--worker-class", "gthread"]
+    command = [sys.executable, "-m", "gunicorn", "api.wsgi:app"]
     for name in ("bind", "workers", "threads"):
         command += [f"--{name}", str(options[name])]
+    command += ["--worker-class", "api.gthread.Worker"]
     command += ["--logger-class", "api.logs.GunicornLogger"]
     # Room for the longest names that the contract allows, percent-encoded.
     command += ["--limit-request-line", "8190"]

@@ -92,6 +92,7 @@ def build(settings: Settings, away: bool = False) -> Evidence:
         Statements(database),
         Approvals(database, settings.store_id),
         Standing(database, settings.store_id),
+        decisions,
         issuing,
         signers,
     )

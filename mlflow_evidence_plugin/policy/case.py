@@ -41,7 +41,8 @@ class Target:
     """The version that one would roll back to, and its verdict in the same environment.
 
     `version` is None when there is none; `status` and `decision` (its digest) are None when it was
-    never judged; `problem` says why it could not be found out.
+    never judged; `problem` says why it could not be found out. `passed_at` is when it passed last,
+    with the same outputs, metrics, inputs and code, if it has failed since for others' sake alone.
     """
 
     version: str | None = None
@@ -49,6 +50,7 @@ class Target:
     decision: str | None = None
     expires_at: str | None = None
     problem: str | None = None
+    passed_at: str | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from unicodedata import normalize
@@ -11,14 +12,19 @@ from ..record import Record
 
 IN_FORCE, TAKEN_BACK, EXPIRED, EARLIER = "in-force", "revoked", "expired", "of-earlier-evidence"
 VOID = "before-erasure"
+_BETWEEN = re.compile(r"[^\w.@+-]+")
 
 
 def hand_in(record: Record, person: str) -> str | None:
     """What somebody is to a run or version: `the run's user`, say; None for who has no part.
 
     `ana` and `ana@example.org` are taken for the same person: the registry often knows only one.
+    Each word of what stands there counts: `Ana Ruiz <ana@example.org>`, `ana; bob`, `example\\ana`.
     """
-    return next((as_what for name, as_what in _hands(record) if same_person(name, person)), None)
+    for name, as_what in _hands(record):
+        if any(same_person(one, person) for one in (name, *_BETWEEN.split(name))):
+            return as_what
+    return None
 
 
 def same_person(one: str, other: str) -> bool:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from ..approval import APPROVED, REJECTED, REVOKED, Approval, Waiver
-from ..errors import BadInput, Conflict, Forbidden, NotFound, OwnRun
+from ..errors import BadInput, Conflict, Forbidden, NotFound, OwnRun, StillChanging
 from ..policy.decision import rfc3339
 from ..policy.duties import EARLIER, IN_FORCE, VOID, hand_in, same_person, state_of
 from ..record import Record
 from ..statements import APPROVAL, WAIVER
 from ..statements.approval import approval_statement, waiver_statement
 from ..storage import Principal, StoredBundle
-from .deciding import Deciding
+from .deciding import TRIES, Deciding
 
 FOR_OTHERS, ANY = "act-for-others", "*"
 LONGEST_WAIVER = timedelta(days=366)
@@ -50,35 +51,25 @@ class Approving:
                 f"{made.approver} is {hand}, and nobody approves what they had a hand in",
                 "ask somebody else for the approval",
             )
-        for one in self._in_force(record, made.at):
-            if same_person(one.approver, made.approver) and one.role == made.role:
-                if replace(one, statement="", at=made.at) == made:
-                    return one, False
-                raise Conflict(
-                    f"{one.approver} has {one.decision} this release as {one.role} at {one.at}",
-                    f"take that back first: revoke {one.statement}",
-                )
-        return self._entered(record, made), True
+        return self._settled(record, made, partial(_same, made))
 
     def revoke(
         self, digest: str, statement: str, comment: str | None, caller: Principal
     ) -> tuple[Approval, bool]:
         """Take an entry back, by a further one. One's own; with the scope `admin`, anybody's."""
         record = self.look(digest, caller).record()
-        entries, _ = _people(self.deciding, record)
+        (entries, _), _ = _people(self.deciding, record)
         taken = next((one for one in entries if one.statement == statement), None)
         if taken is None or taken.decision == REVOKED:
             raise NotFound(f"there is no approval {statement} of {record.subject.name}")
         mine = same_person(taken.approver, caller.name) or taken.relayed_by == caller.name
         if not mine and "admin" not in caller.scopes:
             raise Forbidden(f"the entry is {taken.approver}'s", "ask them, or the operator")
-        done = next((one for one in entries if one.revokes == statement), None)
-        if done is not None:
-            return done, False
         who: dict[str, Any] = {"approver": caller.name, "role": taken.role, "basis": "observed"}
         at = rfc3339(self.deciding.now())
         made = Approval("", **who, decision=REVOKED, release=taken.release, at=at)
-        return self._entered(record, replace(made, comment=comment, revokes=statement)), True
+        made = replace(made, comment=comment, revokes=statement)
+        return self._settled(record, made, partial(_revocation, statement))
 
     def waive(self, digest: str, told: Mapping[str, Any], caller: Principal) -> Waiver:
         """Answer for the failure of a rule.
@@ -143,24 +134,37 @@ class Approving:
             None if own else caller.name,
         )
 
-    def _entered(self, record: Record, made: Approval) -> Approval:
+    def _settled(
+        self, record: Record, made: Approval, known: Callable[[Sequence[Approval]], Approval | None]
+    ) -> tuple[Approval, bool]:
+        """The entry among all there are that `known` finds to say the same, or this one, entered.
+
+        What others say at the same moment is looked at as well: else one person's two clicks are
+        two entries, and the second one stays when the first is taken back.
+        """
+        left = TRIES
+        while True:
+            (entries, _), leaves = _people(self.deciding, record)
+            if (one := known(entries)) is not None:
+                return one, False
+            try:
+                return self._entered(record, made, leaves), True
+            except StillChanging:
+                if (left := left - 1) == 0:
+                    raise
+
+    def _entered(self, record: Record, made: Approval, seen: int) -> Approval:
         issuing = self.deciding.gathering.issuing
         envelope = issuing.sign({APPROVAL: approval_statement(record, made)})[APPROVAL]
-        return replace(made, statement=self._kept(record, APPROVAL, envelope, made.at))
+        return replace(made, statement=self._kept(record, APPROVAL, envelope, made.at, seen))
 
-    def _kept(self, record: Record, kind: str, envelope: bytes, at: str) -> str:
+    def _kept(
+        self, record: Record, kind: str, envelope: bytes, at: str, seen: int | None = None
+    ) -> str:
         about = (record.subject, record.digest)
-        digest = self.deciding.gathering.approvals.add(about, kind, envelope, at)
+        digest = self.deciding.gathering.approvals.add(about, kind, envelope, at, seen)
         self.deciding.settle(record.subject.name)
         return digest
-
-    def _in_force(self, record: Record, at: str) -> list[Approval]:
-        known, _ = _people(self.deciding, record)
-        return [
-            one
-            for one in known
-            if one.decision != REVOKED and state_of(one, known, record.release, at) == IN_FORCE
-        ]
 
 
 def said_about(deciding: Deciding, record: Record) -> dict[str, list[dict[str, Any]]]:
@@ -168,7 +172,7 @@ def said_about(deciding: Deciding, record: Record) -> dict[str, list[dict[str, A
 
     `state` is `in-force`, `revoked`, `expired`, `of-earlier-evidence` or `before-erasure`.
     """
-    approvals, waivers = _people(deciding, record)
+    (approvals, waivers), _ = _people(deciding, record)
     at = rfc3339(deciding.now())
     return {
         "approvals": [
@@ -182,9 +186,33 @@ def _told(one: Approval | Waiver, state: str) -> dict[str, Any]:
     return {name: value for name, value in vars(one).items() if name != "void"} | {"state": state}
 
 
-def _people(deciding: Deciding, record: Record) -> tuple[tuple[Approval, ...], tuple[Waiver, ...]]:
+def _people(
+    deciding: Deciding, record: Record
+) -> tuple[tuple[tuple[Approval, ...], tuple[Waiver, ...]], int]:
+    """What people have said of a subject, when the log had so many leaves about it."""
     gathering = deciding.gathering
-    return gathering.people(gathering.approvals.said(record.subject, others=False))
+    said = gathering.approvals.said(record.subject, others=False)
+    return gathering.people(said), said.leaves
+
+
+def _same(made: Approval, entries: Sequence[Approval]) -> Approval | None:
+    """The entry in force that says the same; Conflict where that person has said otherwise."""
+    for one in entries:
+        if one.decision == REVOKED or state_of(one, entries, made.release, made.at) != IN_FORCE:
+            continue
+        if same_person(one.approver, made.approver) and one.role == made.role:
+            if replace(one, statement="", at=made.at) == made:
+                return one
+            raise Conflict(
+                f"{one.approver} has {one.decision} this release as {one.role} at {one.at}",
+                f"take that back first: revoke {one.statement}",
+            )
+    return None
+
+
+def _revocation(statement: str, entries: Sequence[Approval]) -> Approval | None:
+    """The entry that has taken another one back, if there is one."""
+    return next((one for one in entries if one.revokes == statement), None)
 
 
 def _shown(text: str, what: str) -> str:

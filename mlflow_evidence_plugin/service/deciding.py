@@ -153,7 +153,10 @@ def _gist(of: Decision) -> tuple[object, ...]:
     """
     codes = [sorted(r["code"] for r in some) for some in (of.reasons, of.warnings, of.waived)]
     beside = dict(of.beside or {})
-    targets = [(k, t["version"], t["status"]) for k, t in beside.pop("targets", {}).items()]
+    targets = [
+        (key, one["version"], one["status"], bool(one.get("passed_at")))
+        for key, one in beside.pop("targets", {}).items()
+    ]
     return of.status, of.record, of.policy, of.baselines, beside, sorted(targets), codes
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,13 +19,18 @@ from ..record.facts import moment
 from ..signing import Keyring, Signer, open_envelope, signed_by
 from ..statements import Approved, Waived
 from ..statements.approval import named
-from ..storage import Approvals, Bundles, Entry, Said, Standing, Statements, View
+from ..storage import Approvals, Bundles, Decisions, Entry, Said, Standing, Statements, View
 from ..verify.bundle import decode
 from ..verify.foreign import untrusted
 from .issuing import Issuing
 
 LOOKED_THROUGH = 500
-"""Runs of an experiment among which the earlier ones are found: those captured last."""
+"""Runs of an experiment among which the earlier ones are found: those captured last. Of a version's
+verdicts as many are looked through for a pass.
+"""
+
+OTHERS = {"no-regression", "trend", "rollback-target", "fresh"}
+"""Rules by which a version fails for others' sake, or for time's: nothing about it has changed."""
 
 ALL = ("*",)
 
@@ -40,6 +45,7 @@ class Gathering:
     statements: Statements
     approvals: Approvals
     standing: Standing
+    decisions: Decisions
     issuing: Issuing
     signers: Sequence[Signer]
 
@@ -127,15 +133,23 @@ class Gathering:
 
     def _target(self, record: Record, at: Baseline, asked: Environment) -> Target:
         if at.version is None or at.version == record.subject.version:
-            problem = at.problem or ("it is the version itself" if at.version else None)
-            return Target(problem=problem)
+            return Target(at.version, problem=at.problem)
         subject = Subject(self.store, model=record.subject.model, version=at.version)
         stands = self.standing.read(subject.name, asked.name)
         # Without evidence of that very version, what stands is of an earlier namesake.
         if stands is None or at.record is None:
             return Target(at.version)
         verdict = read_decision(loads(stands.body), subject)
-        return Target(at.version, verdict.status, verdict.digest, verdict.expires_at)
+        told = Target(at.version, verdict.status, verdict.digest, verdict.expires_at)
+        if verdict.allowed or not {one["code"] for one in verdict.reasons} <= OTHERS:
+            return told
+        return replace(told, passed_at=self._passed(at.record, asked.name))
+
+    def _passed(self, record: Record, environment: str) -> str | None:
+        """When such a version passed last; it may have been denied since, for another's sake."""
+        found = self.decisions.history(record.subject.name, environment, None, LOOKED_THROUGH)
+        same = (one for _, one in found if one["release"] == record.release)
+        return next((str(one["evaluated_at"]) for one in same if one["allowed"]), None)
 
     def _earlier(self, record: Record, wanted: int) -> Iterator[Record]:
         """The newest runs that began before this one, in the order of their beginning."""

@@ -7,11 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
+from ..errors import StillChanging
 from ..ledger import subject_digest
 from ..record import Subject, digest_of
 from ..statements import APPROVAL, TOMBSTONE, WAIVER
 from . import ledger, tickets
 from .database import Database, insert_new
+from .erasures import refuse_erased
 from .standing import unsettle
 from .tables import attestations, leaves, statements
 
@@ -42,8 +44,19 @@ class Approvals:
         self.database = database
         self.store = store
 
-    def add(self, about: tuple[Subject, str], kind: str, envelope: bytes, at: str) -> str:
-        """Keep a statement about a subject, made of one of its records; its digest."""
+    def add(
+        self,
+        about: tuple[Subject, str],
+        kind: str,
+        envelope: bytes,
+        at: str,
+        seen: int | None = None,
+    ) -> str:
+        """Keep a statement about a subject, made of one of its records; its digest.
+
+        Erased for a record that was. StillChanging, and nothing is kept, if people have said more
+        about the subject than when the log had the number of leaves about it that were `seen`.
+        """
         subject, record = about
         digest = digest_of(envelope)
         row = {
@@ -54,6 +67,10 @@ class Approvals:
             "created_at": at,
         }
         with self.database.writing() as connection:
+            ledger.lock(connection)  # what is found now is so until the end
+            refuse_erased(connection, record)  # it may have been since it was looked at
+            if seen is not None and _said_since(connection, subject_digest(subject), seen):
+                raise StillChanging(f"others spoke of {subject.name} meanwhile", "try again")
             insert_new(connection, statements, [row])
             tickets.name(connection, self.store, [(record, kind, envelope)])
             ledger.append(connection, [(subject_digest(subject), digest)])
@@ -90,6 +107,11 @@ def _own(subject: str) -> Select[Any]:
         .join(statements, statements.c.digest == leaves.c.statement)
         .where(leaves.c.subject == subject, statements.c.predicate_type.in_(_PEOPLE))
     )
+
+
+def _said_since(connection: Connection, subject: str, seen: int) -> bool:
+    """Whether a person's entry is among the leaves about a subject behind those that were seen."""
+    return connection.execute(_own(subject).where(leaves.c.sequence >= seen)).first() is not None
 
 
 def _others(subject: str) -> Select[Any]:

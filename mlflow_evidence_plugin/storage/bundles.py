@@ -98,7 +98,9 @@ class Bundles:
         )
         made = [(one, row) for one in first for row in _statements(one)]
         insert_new(connection, statements, [row for _, row in made])
-        insert_new(connection, materials, [row for one in first for row in _materials(one)])
+        texts = [row for one in first for row in _materials(one)]
+        # In one order: two captures that share some would each wait for what the other has begun.
+        insert_new(connection, materials, sorted(texts, key=lambda row: str(row["digest"])))
         listings.keep(connection, [(one.record, one.at) for one in first])
         connection.execute(observations.insert(), [_observation(one) for one in captured])
         entries = [(subject_digest(one.record.subject), row["digest"]) for one, row in made]

@@ -28,6 +28,19 @@ environments:
     rules: [{rule: no-regression, metric: auc, baseline: previous, tolerance: 0.01}]
 """)
 
+WAY_BACK = parse(b"""
+version: 1
+environments:
+  prod:
+    rules:
+      - {rule: required-tags, tags: [ticket]}
+      - {rule: no-regression, metric: auc, baseline: {alias: production}, if_no_baseline: pass}
+      - rule: rollback-target
+        target: {alias: previous-production}
+        accept_expired: true
+        if_no_target: pass
+""")
+
 SIGNED = parse(b"""
 version: 1
 environments:
@@ -146,6 +159,31 @@ def test_two_versions_that_are_each_others_way_back_come_to_rest(service, maker,
     for _ in range(2):
         assert verdict(client, model, 1)["decision"] == first["decision"]
         assert verdict(client, model, 2)["decision"] == second["decision"]
+
+
+def test_asking_for_the_way_back_does_not_take_it_away(service, maker, tokens):
+    client = Client(service.app(policy=WAY_BACK), tokens.admin)
+    model = maker.new_name("way")
+    alias = maker.client.set_registered_model_alias
+    for auc in (0.90, 0.93):
+        number = maker.version(model, maker.run(auc=auc))
+        client.capture(model=model, version=number)
+        assert verdict(client, model, number)["allowed"]
+        alias(model, "production", number)
+    alias(model, "previous-production", "1")
+    assert verdict(client, model, 2)["allowed"]
+    denied = verdict(client, model, 1)
+    assert {one["code"] for one in denied["reasons"]} == {"no-regression", "rollback-target"}
+    assert "leave the alias" in json.dumps(denied["reasons"])
+    assert verdict(client, model, 2)["allowed"]
+    number = maker.version(model, maker.run(auc=0.94))
+    client.capture(model=model, version=number)
+    assert verdict(client, model, number)["allowed"]
+    maker.client.set_tag(maker.client.get_model_version(model, "1").run_id, "evidence.ticket", "")
+    client.capture(model=model, version="1")
+    assert "required-tags" in {one["code"] for one in verdict(client, model, 1)["reasons"]}
+    gone = verdict(client, model, number)["reasons"]
+    assert [one["code"] for one in gone] == ["rollback-target"]
 
 
 def test_what_breaks_in_one_environment_keeps_no_verdict_from_the_others(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -337,7 +338,17 @@ def test_a_rejection_without_the_role_or_taken_back_or_run_out_does_not_block():
 
 
 @pytest.mark.parametrize(
-    "tags", [{"evidence.owner": "bob"}, {"evidence.resumed.owner": "bob"}, {"mlflow.user": "BOB"}]
+    "tags",
+    [
+        {"evidence.owner": "bob"},
+        {"evidence.resumed.owner": "bob"},
+        {"mlflow.user": "BOB"},
+        {"evidence.owner": "Bob Marley <bob@example.org>"},
+        {"evidence.owner": "mailto:bob@example.org"},
+        {"evidence.owner": "ana@example.org; bob"},
+        {"evidence.owner": "team-credit (bob)"},
+        {"evidence.owner": "EXAMPLE\\bob"},
+    ],
 )
 def test_nobody_approves_what_they_had_a_hand_in(tags):
     record = samples.record(tags=tags)
@@ -395,6 +406,18 @@ def test_the_way_back_must_itself_be_released(key, target, options, passed):
     found = run("rollback-target", case, target=named, **options)
     assert found.passed is passed, found
     assert found.passed or found.mend
+
+
+def test_a_way_back_that_failed_for_others_sake_still_has_its_pass_of_before():
+    failed = Target("4", "failed", DIGEST, "2099-01-01T00:00:00.000Z")
+    before = replace(failed, passed_at="2026-05-01T00:00:00.000Z")
+    rule = partial(run, "rollback-target")
+    assert not rule(of(targets={PREVIOUS: failed}), accept_expired=True).passed
+    assert rule(of(targets={PREVIOUS: before}), accept_expired=True).passed
+    refused = rule(of(targets={PREVIOUS: before}))
+    assert not refused.passed and "accept_expired" in refused.mend
+    itself = Target(samples.record().subject.version)
+    assert "leave the alias old" in rule(of(targets={"old": itself}), target={"alias": "old"}).mend
 
 
 @pytest.mark.parametrize(

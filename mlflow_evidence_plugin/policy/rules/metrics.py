@@ -95,7 +95,9 @@ def _no_baseline(
         why = baseline.problem or "there is no such evidence"
         mend = "name the digest of evidence that this service has"
     elif "alias" not in options["baseline"]:
-        mend = "capture the evidence of the previous version, then ask again"
+        mend = "capture the evidence of the previous version, or of this one where that is gone"
+    if baseline.problem is not None and first is not None:
+        mend = "ask again when the tracking store answers"
     return Outcome(False, f"the baseline is unknown: {why}", asked, mend)
 
 

@@ -109,6 +109,10 @@ def rollback_target(case: Case, options: Options) -> Outcome:
         return Outcome(False, "it is this very version", asked, mend)
     told, passed = _state(target, case.at, expired)
     mend = f"ask for the decision on version {target.version}, and mend what it says"
+    if target.passed_at is not None:
+        mend += "; accept_expired: true takes its pass of before"
+    elif target.status == "failed":
+        mend += "; where nothing can be mended, have the target be an alias of a good version"
     until = target.expires_at if passed and not expired else None
     return Outcome(passed, f"version {target.version}, {told}", asked, mend, until)
 
@@ -116,6 +120,8 @@ def rollback_target(case: Case, options: Options) -> Outcome:
 def _state(target: Target, at: str, accept_expired: bool) -> tuple[str, bool]:
     if target.status is None:
         return "which was never judged", False
+    if target.passed_at is not None:
+        return f"which passed at {target.passed_at} and has {target.status} since", accept_expired
     if target.status != "passed":
         return f"which has {target.status}", False
     left = age(target.expires_at, at)

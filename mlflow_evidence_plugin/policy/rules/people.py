@@ -38,7 +38,8 @@ def approvals(case: Case, options: Options) -> Outcome:
     who = listed(f"{one.approver} ({one.role})" for one in counted)
     found = f"{len(counted)} of {need}" + (f": {who}" if who else "")
     found += f"; not counted: {listed(refused)}" if refused else ""
-    mend = "ask somebody who may approve it: POST /v1/bundles/{digest}/approvals"
+    mend = f"ask somebody who may: mlflow-evidence approve {case.record.subject.name} --role ROLE"
+    mend += "; who approved too long ago takes that back, and approves anew" if refused else ""
     passed = len(counted) >= need
     return Outcome(passed, found, asked, mend, _until(counted, need, options) if passed else None)
 

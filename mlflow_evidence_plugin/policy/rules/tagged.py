@@ -29,7 +29,8 @@ def required_tags(case: Case, options: Options) -> Outcome:
         not told,
         "; ".join(told) if told else "all there",
         "tags " + ", ".join(shown),
-        f"set {_how_to_set(missing or _names(wrong))}, train again and register the new run",
+        f"set {_how_to_set(missing or _names(wrong))} and train again, or set the tag on the run; "
+        "capture it then",
     )
     return based(outcome, _facts(case.record, wanted), options)
 

@@ -9,7 +9,7 @@ import click
 FORMS = "runs/ID, models/NAME/VERSION or models/NAME@ALIAS"
 _RUN = re.compile(r"runs/(?P<run_id>[^/]+)")
 _VERSION = re.compile(r"models/(?P<model>[^/]+)/(?P<version>[^/]+)")
-_ALIAS = re.compile(r"models/(?P<model>[^/@]+)@(?P<alias>[^/]+)")
+_ALIAS = re.compile(r"models/(?P<model>[^/]+)@(?P<alias>[^/@]+)")  # an @ in a name is legal
 
 
 class SubjectType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only

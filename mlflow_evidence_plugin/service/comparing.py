@@ -22,7 +22,7 @@ _FORMS = [
         r"(?P<digest>sha256:[0-9a-f]{64})",
         r"runs/(?P<run_id>[^/]+)",
         r"models/(?P<model>[^/]+)/(?P<version>[^/]+)",
-        r"models/(?P<model>[^/@]+)@(?P<alias>[^/]+)",
+        r"models/(?P<model>[^/]+)@(?P<alias>[^/@]+)",
     )
 ]
 _TOLERANCE = re.compile(r"(?P<number>\d{1,9}(\.\d{1,9})?)(?P<percent>%?)", re.ASCII)

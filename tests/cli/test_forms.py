@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mlflow_evidence_plugin.cli.output import Output
 from mlflow_evidence_plugin.cli.query import QUERY
+from mlflow_evidence_plugin.cli.subjects import SUBJECT
 from mlflow_evidence_plugin.cli.text import escaped, json_text, printable, tsv_lines
 from mlflow_evidence_plugin.errors import BadInput, EvidenceError
 
@@ -21,6 +22,12 @@ DOCUMENTS = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), WILD),
     lambda inner: st.one_of(st.lists(inner), st.dictionaries(WILD, inner)),
 )
+
+
+@pytest.mark.parametrize("model", ["credit", "credit@eu", "a@b@c"])
+def test_an_alias_stands_behind_the_last_at_sign(model):
+    told = {"model": model, "alias": "production"}
+    assert SUBJECT.convert(f"models/{model}@production", None, None) == told
 
 
 @given(st.lists(st.lists(WILD, min_size=1), min_size=1))

@@ -18,7 +18,7 @@ def warnings_of(policy: Policy) -> Iterator[tuple[str, str]]:
         if not any(one.blocks for one in environment.rules):
             yield where, "nothing blocks here: every rule only warns"
         for place, spec in enumerate(environment.rules):
-            for said in (*_twice(environment, place), *_alone(spec)):
+            for said in (*_twice(environment, place), *_alone(spec), *_lowered(environment, spec)):
                 yield f"{where}/rules/{place}", said
         yield from ((where, said) for said in _contradictions(environment))
 
@@ -38,6 +38,21 @@ def _alone(spec: RuleSpec) -> Iterator[str]:
         yield "no approval is attested: this never passes"
     if spec.name == "expression" and spec.options["expression"].strip() == "true":
         yield "this always passes"
+
+
+def _lowered(environment: Environment, spec: RuleSpec) -> Iterator[str]:
+    """The bar that each blocked version lowers for the next."""
+    if spec.name != "no-regression" or spec.options["baseline"] != "previous" or not spec.blocks:
+        return
+    holds = ("metric-threshold", "no-regression")
+    of_it = [
+        one for one in environment.rules if one.options.get("metric") == spec.options["metric"]
+    ]
+    if not any(one.name in holds and one is not spec and one.blocks for one in of_it):
+        yield (
+            "the previous version is compared with although it was blocked: a bad one that is "
+            "registered again passes; have a second rule compare with an alias, or a threshold"
+        )
 
 
 def _contradictions(environment: Environment) -> Iterator[str]:

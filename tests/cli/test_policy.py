@@ -74,6 +74,11 @@ def test_what_is_unlikely_to_be_meant_is_a_warning(az, tmp_path):
         "environments/prod/rules/5",
     }
     assert "at least 2 and at most 1" in warnings["environments/prod"]
+    previous = "{rule: no-regression, metric: auc, baseline: previous}"
+    lowered = az("policy", "check", write(tmp_path, f"[{previous}]"))
+    assert "registered again passes" in lowered.json["warnings"][0]["warning"]
+    bound = "{rule: metric-threshold, metric: auc, min: 0.5}"
+    assert az("policy", "check", write(tmp_path, f"[{previous}, {bound}]")).json["warnings"] == []
     lenient = az("policy", "check", write(tmp_path, "[{rule: tracked-run, severity: warn}]"))
     assert "nothing blocks" in lenient.json["warnings"][0]["warning"]
 

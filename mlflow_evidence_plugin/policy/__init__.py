@@ -3,9 +3,10 @@
 from .case import PREVIOUS, Attested, Baseline, Case, Needs, Target
 from .decision import Decision, denial, evaluate
 from .model import Environment, Policy, RuleSpec, parse
-from .rules import RULES, Outcome
+from .rules import FOR_OTHERS, RULES, Outcome
 
 __all__ = [
+    "FOR_OTHERS",
     "PREVIOUS",
     "RULES",
     "Attested",

@@ -45,10 +45,9 @@ def _lowered(environment: Environment, spec: RuleSpec) -> Iterator[str]:
     if spec.name != "no-regression" or spec.options["baseline"] != "previous" or not spec.blocks:
         return
     holds = ("metric-threshold", "no-regression")
-    of_it = [
-        one for one in environment.rules if one.options.get("metric") == spec.options["metric"]
-    ]
-    if not any(one.name in holds and one is not spec and one.blocks for one in of_it):
+    metric = spec.options["metric"]
+    others = [one for one in environment.rules if one is not spec and one.blocks]
+    if not any(one.name in holds and one.options["metric"] == metric for one in others):
         yield (
             "the previous version is compared with although it was blocked: a bad one that is "
             "registered again passes; have a second rule compare with an alias, or a threshold"

@@ -10,7 +10,7 @@ from typing import Any
 from ..approval import Approval, Waiver
 from ..collect import MlflowStore
 from ..errors import BadRecord, EvidenceError, NotFound
-from ..policy import PREVIOUS, Attested, Baseline, Case, Environment, Target
+from ..policy import FOR_OTHERS, PREVIOUS, Attested, Baseline, Case, Environment, Target
 from ..policy.decision import read_decision
 from ..policy.duties import since_erasure
 from ..record import Record, Subject
@@ -25,12 +25,10 @@ from ..verify.foreign import untrusted
 from .issuing import Issuing
 
 LOOKED_THROUGH = 500
-"""Runs of an experiment among which the earlier ones are found: those captured last. Of a version's
-verdicts as many are looked through for a pass.
-"""
+"""Runs of an experiment among which the earlier ones are found: those captured last."""
 
-OTHERS = {"no-regression", "trend", "rollback-target", "fresh"}
-"""Rules by which a version fails for others' sake, or for time's: nothing about it has changed."""
+LAST_VERDICTS = 500
+"""Verdicts on a version among which its last pass is found."""
 
 ALL = ("*",)
 
@@ -141,13 +139,13 @@ class Gathering:
             return Target(at.version)
         verdict = read_decision(loads(stands.body), subject)
         told = Target(at.version, verdict.status, verdict.digest, verdict.expires_at)
-        if verdict.allowed or not {one["code"] for one in verdict.reasons} <= OTHERS:
+        if verdict.allowed or not {one["code"] for one in verdict.reasons} <= FOR_OTHERS:
             return told
         return replace(told, passed_at=self._passed(at.record, asked.name))
 
     def _passed(self, record: Record, environment: str) -> str | None:
         """When such a version passed last; it may have been denied since, for another's sake."""
-        found = self.decisions.history(record.subject.name, environment, None, LOOKED_THROUGH)
+        found = self.decisions.history(record.subject.name, environment, None, LAST_VERDICTS)
         same = (one for _, one in found if one["release"] == record.release)
         return next((str(one["evaluated_at"]) for one in same if one["allowed"]), None)
 

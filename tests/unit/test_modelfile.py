@@ -90,6 +90,9 @@ def test_the_record_says_so_and_keeps_silent_where_it_is_not_known():
 def test_a_record_from_before_it_was_read_has_not_drifted_and_a_parameter_of_that_name_has():
     old, new = version(None).document, version(()).document
     assert drift(old, new, True) == ([], [])
+    later = record_of(samples.version(previous="6", previous_created=1), "s").document
+    before = record_of(samples.version(previous="6"), "s").document
+    assert drift(before, later, True) == ([], [])
     run = samples.run(parameters={"signature": "a"})
     changed = record_of(samples.run(parameters={"signature": "b"}), "s").document
     found, _ = drift(record_of(run, "s").document, changed, True)

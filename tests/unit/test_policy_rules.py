@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mlflow_evidence_plugin.approval import APPROVED, REJECTED, REVOKED, Approval
 from mlflow_evidence_plugin.policy import (
+    FOR_OTHERS,
     PREVIOUS,
     RULES,
     Attested,
@@ -409,6 +410,7 @@ def test_the_way_back_must_itself_be_released(key, target, options, passed):
 
 
 def test_a_way_back_that_failed_for_others_sake_still_has_its_pass_of_before():
+    assert set(RULES) > FOR_OTHERS
     failed = Target("4", "failed", DIGEST, "2099-01-01T00:00:00.000Z")
     before = replace(failed, passed_at="2026-05-01T00:00:00.000Z")
     rule = partial(run, "rollback-target")

@@ -47,4 +47,7 @@ RULES: Mapping[str, Rule] = {
     "expression": expression,
 }
 
-__all__ = ["BASES", "RULES", "Options", "Outcome", "Rule"]
+FOR_OTHERS = frozenset({"no-regression", "trend", "rollback-target", "fresh"})
+"""Rules by which a version fails for others' sake, or for time's: nothing about it has changed."""
+
+__all__ = ["BASES", "FOR_OTHERS", "RULES", "Options", "Outcome", "Rule"]

@@ -142,7 +142,7 @@ def test_the_secret_of_an_address_is_neither_logged_nor_answered(
 ):
     caplog.set_level(logging.DEBUG)
     token = bound()
-    secret = token.rsplit("_", 1)[1]
+    secret = token.split("_", 2)[2]
     mistyped = token.replace("mle_", "mle-")
     ask = app.test_client().open
     for base, body in ((FLAGGER, canary), (GATEKEEPER, asked(world.v_good))):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -42,6 +42,9 @@ ANSWER = (
 )
 """The members of an answer. Some consumers match on its text: never reorder, only add."""
 
+PASSED, WARNED, FAILED = "passed", "warned", "failed"
+"""How a rule went; a failure that does not block, or that somebody answers for, is a warning."""
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -49,6 +52,7 @@ class Decision:
 
     `waived` are failures that somebody answers for: each a reason, and by whom, why and how long.
     `beside` is what was looked up beside record and baselines; None where nothing was.
+    `tests` says how each rule went, by its label; of a verdict that was only read back, nothing.
     """
 
     subject: Subject
@@ -64,11 +68,12 @@ class Decision:
     baselines: tuple[tuple[str, str], ...] = ()
     waived: tuple[Reason, ...] = ()
     beside: Beside | None = None
+    tests: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
     def allowed(self) -> bool:
         """Whether the release may go on."""
-        return self.status == "passed"
+        return self.status == PASSED
 
     def document(self) -> dict[str, Any]:
         """The verdict as it is kept: what its digest is made of."""
@@ -132,11 +137,13 @@ def evaluate(policy: Policy, environment: Environment, case: Case, now: datetime
     case = replace(case, at=at)
     found: dict[str, list[Reason]] = {"reasons": [], "warnings": [], "waived": []}
     used: list[Waiver] = []
+    tests: list[tuple[str, str]] = []
     ends = [rfc3339(now + timedelta(hours=environment.valid_hours))]
     for spec in environment.rules:
         outcome = RULES[spec.name](case, spec.options)
         ends += [outcome.until] if outcome.until else []
         if outcome.passed:
+            tests.append((spec.label, PASSED))
             continue
         reason = {"code": spec.name, "found": outcome.found, "asked": outcome.asked}
         reason["mend"] = outcome.mend
@@ -146,10 +153,11 @@ def evaluate(policy: Policy, environment: Environment, case: Case, now: datetime
             found["waived"].append(reason | _answering(waiver))
         else:
             found["reasons" if spec.blocks else "warnings"].append(reason)
+        tests.append((spec.label, FAILED if spec.blocks and waiver is None else WARNED))
     return Decision(
         case.record.subject,
         environment.name,
-        "failed" if found["reasons"] else "passed",
+        FAILED if found["reasons"] else PASSED,
         tuple(found["reasons"]),
         tuple(found["warnings"]),
         policy.digest,
@@ -160,6 +168,7 @@ def evaluate(policy: Policy, environment: Environment, case: Case, now: datetime
         _digests(case),
         tuple(found["waived"]),
         beside_of(case, environment.needs, used),
+        tuple(tests),
     )
 
 
@@ -190,7 +199,8 @@ def denial(
 
 def refuse(decision: Decision, reason: Reason) -> Decision:
     """The same verdict, denied for one more reason."""
-    return replace(decision, status="failed", reasons=(*decision.reasons, reason))
+    tests = (*decision.tests, (reason["code"], FAILED)) if decision.tests else ()
+    return replace(decision, status=FAILED, reasons=(*decision.reasons, reason), tests=tests)
 
 
 def read_decision(document: Mapping[str, Any], subject: Subject) -> Decision:

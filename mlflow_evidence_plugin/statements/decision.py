@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BadEnvelope, BadPolicy, BadRecord
-from ..policy import RULES, Case, Decision, Policy
+from ..policy import Decision, Policy
+from ..policy.decision import FAILED, PASSED, WARNED
 from ..record import Record, canonical, digest_of
 from .form import (
     PREDICATE_LIMIT,
@@ -89,7 +90,7 @@ def test_result_statement(record: Record, decision: Decision, policy: Policy) ->
     _belongs(record, decision)
     if policy.digest != decision.policy:
         raise BadPolicy("the decision was made by another policy than the one that is given")
-    lists = _tests(record, decision, policy)
+    lists = _tests(decision)
     warned = "WARNED" if lists["warnedTests"] else "PASSED"
     told = {"name": "policy", "digest": named(policy.digest)}
     predicate = {
@@ -231,20 +232,10 @@ def _belongs(record: Record, decision: Decision) -> None:
         raise BadRecord("the decision is about another record than the one that is given")
 
 
-def _tests(record: Record, decision: Decision, policy: Policy) -> dict[str, list[str]]:
-    lists: dict[str, list[str]] = {name: [] for name in _LISTS}
-    left = [(one["code"], one["asked"]) for one in decision.reasons]
-    told = (*decision.warnings, *decision.waived)
-    warned = {(one["code"], one["asked"]) for one in told}
-    for spec in policy.environment(decision.environment).rules:
-        # What a rule asks for depends on its options alone: it tells which reason is whose.
-        known = (spec.name, RULES[spec.name](Case(record), spec.options).asked)
-        if spec.blocks and known in left:
-            left.remove(known)
-            lists["failedTests"].append(spec.label)
-        elif known in warned:
-            lists["warnedTests"].append(spec.label)
-        else:
-            lists["passedTests"].append(spec.label)
-    lists["failedTests"] += [code for code, _ in left]  # a refusal that is no rule's
-    return lists
+def _tests(decision: Decision) -> dict[str, list[str]]:
+    if not decision.tests:
+        raise BadRecord("the decision was read back: which rule failed is not known any more")
+    return {
+        name: [label for label, went in decision.tests if went == outcome]
+        for name, outcome in zip(_LISTS, (PASSED, WARNED, FAILED), strict=True)
+    }

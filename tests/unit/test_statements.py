@@ -13,7 +13,7 @@ from packageurl import PackageURL
 
 from mlflow_evidence_plugin.errors import BadEnvelope, BadPolicy, BadRecord
 from mlflow_evidence_plugin.policy import Baseline, Case, evaluate, parse
-from mlflow_evidence_plugin.policy.decision import refuse
+from mlflow_evidence_plugin.policy.decision import read_decision, refuse
 from mlflow_evidence_plugin.record import canonical, read, record_of
 from mlflow_evidence_plugin.record.canonical import loads
 from mlflow_evidence_plugin.snapshot import Artifact, Gap, Secret
@@ -237,6 +237,33 @@ def test_a_refusal_that_is_no_rules_fails_the_test_too():
         loads(test_result_statement(record, refuse(decided(record), reason), POLICY))
     )
     assert (said.result, said.failed) == ("FAILED", ("another-version",))
+
+
+def test_of_rules_that_ask_in_the_same_words_the_one_that_failed_is_the_failed_test():
+    policy = parse(b"""
+version: 1
+environments:
+  prod:
+    rules:
+      - {rule: expression, expression: "metrics[\\"auc\\"] > 0.5", message: as agreed}
+      - {rule: expression, expression: "metrics[\\"auc\\"] > 0.99", message: as agreed}
+      - {rule: expression, expression: "metrics[\\"auc\\"] > 0.6", message: so, severity: warn}
+      - {rule: expression, expression: "metrics[\\"auc\\"] > 0.98", message: so, severity: warn}
+""")
+    record = samples.record({"auc": 0.9})
+    decision = evaluate(policy, policy.environment("prod"), Case(record), samples.NOW)
+    said = read_test_result(loads(test_result_statement(record, decision, policy)))
+    assert [len(one) for one in (said.passed, said.warned, said.failed)] == [2, 1, 1]
+    assert "0.99" in said.failed[0] and "0.98" in said.warned[0]
+
+
+def test_a_verdict_that_was_read_back_is_not_stated_anew():
+    record = samples.record()
+    decision = decided(record)
+    again = read_decision(decision.document(), decision.subject)
+    assert again == decision
+    with pytest.raises(BadRecord, match="read back"):
+        test_result_statement(record, again, POLICY)
 
 
 def test_a_decision_is_stated_only_about_its_own_record_and_policy():

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from . import elsewhere
 from .dockerfile import ROOT, Context, Instruction, Stage, expand, stages
 from .sandbox import Running, Sandbox, base_image
 
@@ -52,6 +53,8 @@ def main() -> None:
         say("the image holds the wheel and api/, no pip, and nothing that its user may change")
         for role in ([], ["web"], ["worker"]):
             _run(image, role, Path(folder), say)
+        elsewhere.derived_again(image.sandbox, Path(folder))
+        say("another container, with the archive alone: both verdicts are derived again")
         _health_can_fail(image, Path(folder))
         say("HEALTHCHECK fails where nothing serves")
     say("image-check passed")
@@ -183,6 +186,7 @@ def _run(image: Image, role: Sequence[str], folder: Path, say: Callable[[str], N
         "HOME": image.home,
         "EVIDENCE_SERVICE_TRACKING_URI": "sqlite:////store/mlflow.db",
         "EVIDENCE_SERVICE_ARTIFACT_ROOTS": "file:///store/artifacts",
+        "EVIDENCE_SERVICE_POLICY_FILE": "/store/policy.yaml",
     }
     log = folder / f"{name}.log"
     volumes = {home: image.home, store: "/store"}
@@ -192,12 +196,13 @@ def _run(image: Image, role: Sequence[str], folder: Path, say: Callable[[str], N
         say(f"role {name}: HEALTHCHECK passes after {seconds:.1f} s")
         if role != ["worker"]:
             for path in ("/livez", "/readyz"):
-                say(f"role {name}: {path} {_ask(running, ASK, 'http://127.0.0.1:8080' + path)}")
+                say(f"role {name}: {path} {_ask(running, ASK, elsewhere.SERVICE + path)}")
         if not role:
             order = json.loads(_ask(running, CAPTURE, f"{image.home}/token"))
             if order.get("state") != "done":
                 raise SystemExit(f"a capture did not end: {order}\n{log.read_text()[-3000:]}")
             say(f"role {name}: captured models/credit@candidate: {order['digest']}")
+            elsewhere.judged(running, home, image.home)
         code = running.stop()
         if code:
             raise SystemExit(f"{name}: exit code {code} on SIGTERM\n{log.read_text()[-3000:]}")
@@ -252,6 +257,7 @@ print(run.run_id)
     model = folder / "artifacts" / run / "artifacts" / "model"
     model.mkdir(parents=True)
     (model / "MLmodel").write_text("flavors: {}\n")
+    (folder / "policy.yaml").write_text(elsewhere.POLICY)
     for path in [folder, *folder.rglob("*")]:
         os.chown(path, uid, uid)
 

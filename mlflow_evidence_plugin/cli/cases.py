@@ -13,7 +13,7 @@ from ..approval import APPROVED, Approval, Waiver
 from ..errors import BadInput, BadRecord
 from ..policy import PREVIOUS, Attested, Baseline, Case, Policy, Target, evaluate
 from ..policy.decision import rfc3339
-from ..policy.model import load
+from ..policy.source import load
 from ..record import Record, canonical, read
 from ..record.canonical import loads
 
@@ -21,7 +21,8 @@ SUFFIXES = (".yaml", ".yml", ".json")
 MEMBERS = 64 << 20
 """Bytes of a record that are read from an archive at the most."""
 
-_UNREADABLE = (TypeError, KeyError, ValueError, AttributeError, OSError, zipfile.BadZipFile)
+_WRONG = (TypeError, KeyError, ValueError, AttributeError, ArithmeticError)
+_UNREADABLE = (*_WRONG, OSError, zipfile.BadZipFile)
 _NOBODY = "sha256:" + "0" * 64
 
 

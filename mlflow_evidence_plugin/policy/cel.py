@@ -15,8 +15,8 @@ from typing import Any
 
 from ..errors import BadPolicy
 from ..record import Record
-from .patterns import TEXT, library
-from .seen import ITEMS, PARTS, Size, seen
+from .patterns import TEXT, check_pattern, library
+from .seen import ITEMS, KEYS, LISTS, PARTS, Size, seen
 
 LENGTH, TOKENS, DEPTH = 2_000, 300, 20
 """Characters, words and signs, and brackets within brackets of an expression."""
@@ -52,7 +52,7 @@ class Expression:
     tokens: int
     loops: int
     spread: int
-    matches: bool
+    patterns: int
 
     def work(self, sizes: Mapping[str, Size]) -> int:
         """The steps it can take at the most, over parts of these sizes."""
@@ -72,7 +72,7 @@ def holds(text: str, record: Record) -> tuple[bool, str]:
     sizes = {one: document.sizes[one] for one in sorted(expression.parts)}
     if large := [name for name, one in sizes.items() if one.items > ITEMS]:
         return False, f"not told: {', '.join(large)}: more than {ITEMS} entries"
-    if expression.matches and any(one.text > TEXT for one in sizes.values()):
+    if expression.patterns and any(one.text > TEXT for one in sizes.values()):
         return False, f"not told: a text of more than {TEXT} characters beside `matches`"
     if expression.work(sizes) > WORK:
         return False, "not told: too much work over this record"
@@ -90,27 +90,29 @@ def compiled(text: str) -> Expression:
     """An expression, ready to run; BadPolicy for one that is none, or over a bound."""
     if len(text) > LENGTH:
         raise BadPolicy(f"the expression has {len(text)} characters; {LENGTH} are allowed")
-    tokens = list(_tokens(text))
+    found = list(_tokens(text))
+    tokens = [(kind, one) for kind, one, _ in found]
     if len(tokens) > TOKENS:
         raise BadPolicy(f"the expression has {len(tokens)} words and signs; {TOKENS} are allowed")
     depth, loops = _depths(tokens)
     if depth > DEPTH or loops > LOOPS:
         raise BadPolicy(f"the expression is nested deeper than {LOOPS} loops, or {DEPTH} brackets")
     parts = _parts(tokens)
+    ordered = _ordered(text, found)
     try:
         library().compile(text)
         # So that what is no truth value is an error; alone first: `a) || (b` would open it.
-        program = library().compile(f"({text}) ? true : false")
+        program = library().compile(f"({ordered}) ? true : false")
     except ValueError as error:
         said = " ".join(str(error).split("ERROR: <input>:", 1)[-1].split())[:200]
         raise BadPolicy(f"the expression does not compile: {said}") from None
     words = [one for _, one in tokens]
     spread = 1 + words.count("+") + words.count(",") - sum(words.count(one) for one in MACROS)
-    return Expression(program, parts, len(tokens), loops, max(spread, 1), "matches" in words)
+    return Expression(program, parts, len(tokens), loops, max(spread, 1), _patterns(tokens))
 
 
-def _tokens(text: str) -> Iterator[tuple[str, str]]:
-    """Kind and text of each word and sign; BadPolicy for comments, raw and other odd texts."""
+def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
+    """Kind, text and place of each word and sign; BadPolicy for comments and odd texts."""
     place, before = 0, ("", "")
     while place < len(text):
         found = _TOKEN.match(text, place)
@@ -122,9 +124,59 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
             odd = one[0] == "text" and adjacent and before[0] in ("text", "word")
             if odd or (before[1], one[1]) == ("/", "/"):
                 raise BadPolicy("an expression has plain texts, and neither comments nor raw texts")
-            yield one
+            yield *one, found.start()
             before = one
         place = found.end()
+
+
+def _ordered(text: str, tokens: list[tuple[str, str, int]]) -> str:
+    """The same, where a loop over a part that goes by name goes over its names in their order.
+
+    The library's maps have another order each time, and a loop ends at the first element that it
+    cannot tell: the same question would have two answers. BadPolicy for a loop over other maps.
+    """
+    words, made, end = [one for _, one, _ in tokens], "", 0
+    for place, one in enumerate(words):
+        if one not in MACROS or words[place + 1 : place + 2] != ["("]:
+            continue
+        over, before = words[max(place - 2, 0)], "" if place < 3 else words[place - 3]
+        if over in PARTS and words[place - 1] == "." != before:
+            at = tokens[place - 2][2]
+            made, end = made + text[end:at] + ("" if over in LISTS else KEYS), at
+        elif not _written_out(tokens, place - 2):
+            said = "a loop goes over a part of the record, or a list that is written out"
+            raise BadPolicy(f"{said}, and not over {over}")
+        variable = "".join(words[place + 2 : place + 3])
+        if variable in PARTS or variable.startswith(KEYS):
+            raise BadPolicy(f"the loop's own name is {variable}, which is taken")
+    return made + text[end:]
+
+
+def _written_out(tokens: list[tuple[str, str, int]], last: int) -> bool:
+    """Whether a list such as `["a", "b"]` ends here, and not an index of something."""
+    depth = 0
+    for place in range(last, -1, -1):
+        one = tokens[place][1]
+        depth += (one == "]") - (one == "[")
+        if not depth:
+            kind, before, _ = tokens[place - 1] if place else ("sign", "(", 0)
+            known = before == "in" or (kind == "sign" and before not in ")]}")
+            return last > place and known
+    return False
+
+
+def _patterns(tokens: list[tuple[str, str]]) -> int:
+    """How large the regular expressions are; BadPolicy for one that is not written out."""
+    size = 0
+    for place, (kind, one) in enumerate(tokens):
+        if (kind, one) != ("word", "matches"):
+            continue
+        before, after = tokens[max(place - 1, 0)][1], [*tokens[place + 1 : place + 4], ("", "")]
+        shape = before, after[0][1], after[1][0], after[-2][1]
+        if shape != (".", "(", "text", ")"):
+            raise BadPolicy('`matches` takes a pattern that is written out: one.matches("a+")')
+        size += check_pattern(library().evaluate(after[1][1]))
+    return size
 
 
 def _depths(tokens: list[tuple[str, str]]) -> tuple[int, int]:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
-import yaml
-
 from ..errors import BadPolicy, BadRecord, NotFound
 from ..record import canonical, digest_of
 from . import cel, patterns
 from .case import PREVIOUS, Needs
+from .source import load
 
 SIZE_LIMIT = 256 * 1024
-
+STATES = 20_000
+"""What all regular expressions of a file may be together: so long as a record takes a second."""
 
 TREND_RUNS = 5
 """Earlier runs that a trend looks at, if the policy does not say."""
@@ -55,7 +54,7 @@ class RuleSpec:
             targets=(key_of(self.options.get("target", "previous")),)
             if self.name == "rollback-target"
             else (),
-            captured_at=self.name == "fresh" and "max_age_hours" in self.options,
+            captured_at=self.name == "fresh",
         )
 
 
@@ -115,7 +114,10 @@ def policy_schema() -> dict[str, Any]:
 
 
 def parse(text: bytes) -> Policy:
-    """Read a policy file (YAML). BadPolicy says what is wrong with it, and where."""
+    """Read a policy file (YAML). BadPolicy says what is wrong with it, and where.
+
+    It is read as it is kept, as canonical JSON: `1.0` and `1` are one number, and say the same.
+    """
     if len(text) > SIZE_LIMIT:
         raise BadPolicy(f"the policy file has {len(text)} bytes; {SIZE_LIMIT} are allowed")
     document = load(text)
@@ -124,16 +126,14 @@ def parse(text: bytes) -> Policy:
         data = canonical(document)
     except BadRecord as error:
         raise BadPolicy(f"not a policy: {error.detail}", "use finite numbers") from error
-    environments = {name: _environment(name, e) for name, e in document["environments"].items()}
+    if len(data) > SIZE_LIMIT:
+        said = f"the policy has {len(data)} bytes with its aliases written out"
+        raise BadPolicy(f"{said}; {SIZE_LIMIT} are allowed")
+    kept = load(data)
+    if canonical(kept) != data:
+        raise BadPolicy("not a policy: a part of it reads differently when it is kept")
+    environments = {name: _environment(name, e) for name, e in kept["environments"].items()}
     return Policy(digest_of(data), data, environments)
-
-
-def load(text: bytes) -> Any:
-    """A YAML document, read as a policy is: what looks like a number is one. BadPolicy."""
-    try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadPolicy(f"the policy file is not YAML: {error}", "mend the line it names") from None
 
 
 def _check(document: Any) -> None:
@@ -154,7 +154,7 @@ def _check(document: Any) -> None:
 
 
 def _check_names(document: Any) -> None:
-    if isinstance(document, str) and not document.isprintable():
+    if isinstance(document, str) and not document.replace("\n", " ").isprintable():
         raise BadPolicy(f"not a policy: {document!r} has characters that no name has")
     for one in document.items() if isinstance(document, dict) else ():
         _check_names(one)
@@ -164,24 +164,26 @@ def _check_names(document: Any) -> None:
 
 def _check_bounds(document: Mapping[str, Any]) -> None:
     """What a schema cannot say of a rule's options."""
+    states = 0
     for name, environment in document["environments"].items():
         for place, rule in enumerate(environment["rules"]):
             try:
-                _check_rule(rule)
+                states += _check_rule(rule)
             except BadPolicy as error:
                 where = f"environments/{name}/rules/{place}"
                 raise BadPolicy(f"not a policy: {where}: {error.detail}", error.mend) from None
+    if states > STATES:
+        raise BadPolicy(f"its regular expressions have some {states} states; {STATES} are allowed")
 
 
-def _check_rule(rule: Mapping[str, Any]) -> None:
+def _check_rule(rule: Mapping[str, Any]) -> int:
+    """How large its regular expressions are; BadPolicy."""
     if rule.get("min", 0) > rule.get("max", rule.get("min", 0)):
         raise BadPolicy(f"{rule['metric']} has a min above its max")
     if rule.get("at_least", 1) > rule.get("runs", TREND_RUNS):
         raise BadPolicy(f"{rule['metric']} needs more runs than it looks at")
-    for pattern in rule.get("patterns", {}).values():
-        patterns.check_pattern(pattern)
-    if "expression" in rule:
-        cel.compiled(rule["expression"])
+    states = sum(map(patterns.check_pattern, rule.get("patterns", {}).values()))
+    return states + (cel.compiled(rule["expression"]).patterns if "expression" in rule else 0)
 
 
 def _environment(name: str, document: Mapping[str, Any]) -> Environment:
@@ -194,39 +196,3 @@ def _environment(name: str, document: Mapping[str, Any]) -> Environment:
         for rule in document["rules"]
     )
     return Environment(name, rules, document.get("valid_hours", 24))
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without the surprise that a key given twice silently wins."""
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
-    for key in keys:
-        if not isinstance(key, str):
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key!r} is not text", node.start_mark
-            )
-        if keys.count(key) > 1:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key!r} stands twice", node.start_mark
-            )
-    return dict(loader.construct_mapping(node, deep=True))
-
-
-# YAML 1.1 reads 010 as 8 and 1:30 as 90; here a number is what it looks like, or it is text.
-_Loader.yaml_implicit_resolvers = {
-    first: [
-        one for one in known if one[0] not in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
-    ]
-    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:int", re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z"), list("-+0123456789")
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?\Z"),
-    list("-+0123456789."),
-)
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)

@@ -34,6 +34,12 @@ PARTS = {
 }
 """What an expression may name, and the section of the record that it is."""
 
+LISTS = ("inputs", "findings", "gaps")
+"""The parts that are lists; the others go by name."""
+
+KEYS = "keys_of_"
+"""What the list of a part's names is called: maps of the library have no order that stays."""
+
 
 class Size(NamedTuple):
     """The longest list or map within a value, how much there is to look at, the longest text."""
@@ -69,6 +75,7 @@ def _document(of: _Named) -> Document:
     parts = {name: part(of.record, name) for name in PARTS}
     sizes = {name: _size(one) for name, one in parts.items()}
     known = {name: one for name, one in parts.items() if sizes[name].items <= ITEMS}
+    known |= {KEYS + name: sorted(one) for name, one in known.items() if name not in LISTS}
     return Document(library().Context(variables=known), sizes)
 
 

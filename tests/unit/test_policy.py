@@ -124,6 +124,32 @@ BAD = {
     "no-age": policy("      - {rule: fresh}\n"),
     "binary": b"\x00\xff\xfe",
     "number-as-key": b"1: 2\n",
+    "many-aliases": b"a: &a [1,1,1,1,1,1,1,1,1]\n"
+    + b"".join(
+        b"%c: &%c [%s]\n" % (n, n, b",".join([b"*%c" % (n - 1)] * 9)) for n in range(98, 108)
+    ),
+    "many-merges": b"a: &a {a: 1}\n"
+    + b"".join(
+        b"%c: &%c {<<: [%s]}\n" % (n, n, b",".join([b"*%c" % (n - 1)] * 9)) for n in range(98, 108)
+    ),
+    "an-alias-in-itself": b"a: &a [*a]\n",
+    "long-with-its-aliases": b"version: 1\nenvironments:\n  e:\n    rules: &r\n"
+    + b"      - {rule: required-tags, tags: [%s]}\n" % (b"a" * 60) * 190
+    + b"".join(b"  e%d: {rules: *r}\n" % n for n in range(20)),
+    "long-key": policy(
+        f"      - rule: required-tags\n        patterns:\n          ? {'k' * 1100}\n          : a\n"
+    ),
+    "typed-int": b'version: !!int ""\n',
+    "typed-bool": b"version: !!bool x\n",
+    "typed-time": b"version: !!timestamp x\n",
+    "typed-text": b"version: !!str 1\n",
+    "typed-list": b"version: !!seq x\n",
+    "many-large-patterns": policy(
+        "".join(
+            f"      - {{rule: required-tags, patterns: {{a: 'a{{900}}', b: 'b{{{n}}}'}}}}\n"
+            for n in range(30)
+        )
+    ),
     "too-long": b"# " + b"x" * 300_000,
     "deep": b"[" * 5_000,
 }
@@ -133,6 +159,45 @@ BAD = {
 def test_a_broken_policy_is_refused(text):
     with pytest.raises(BadPolicy):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("whole", "broken"),
+    [
+        (
+            "{rule: metric-threshold, metric: a, max: 0}",
+            "{rule: metric-threshold, metric: a, max: 0.0}",
+        ),
+        (
+            "{rule: metric-threshold, metric: a, max: 0}",
+            "{rule: metric-threshold, metric: a, max: -0.0}",
+        ),
+        ("{rule: trend, metric: a, runs: 6}", "{rule: trend, metric: a, runs: 6.0}"),
+        ("{rule: approvals, n: 1}", "{rule: approvals, n: 1.0}"),
+        ("{rule: fresh, max_run_age_hours: 2}", "{rule: fresh, max_run_age_hours: 2.0}"),
+        ("{rule: max-cost, max_bytes: 1000000}", "{rule: max-cost, max_bytes: 1.e+6}"),
+    ],
+)
+def test_one_number_is_one_policy_that_says_the_same(whole, broken):
+    one, other = (parse(policy(f"      - {rule}\n")) for rule in (whole, broken))
+    again = parse(one.canonical)
+    assert one == other == again
+    labels = [known.environments["prod"].rules[0].label for known in (one, other, again)]
+    options = [repr(known.environments["prod"].rules[0].options) for known in (one, other, again)]
+    assert len(set(labels)) == len(set(options)) == 1
+
+
+def test_environments_may_share_rules_and_expressions_have_lines():
+    shared = (
+        b"version: 1\nenvironments:\n  lab:\n    rules: &r\n"
+        b"      - rule: expression\n        message: 2026-01-01\n        expression: |\n"
+        b"          metrics.auc > 0.5\n          && metrics.auc < 1.0\n  prod: {rules: *r}\n"
+    )
+    known = parse(shared)
+    assert parse(known.canonical) == known
+    environment = known.environment("prod")
+    made = evaluate(known, environment, Case(samples.record({"auc": 0.9})), samples.NOW)
+    assert made.allowed and environment.rules[0].options["message"] == "2026-01-01"
 
 
 def test_an_environment_that_is_not_there_is_named_with_those_that_are():

@@ -631,7 +631,7 @@ def test_what_must_be_looked_up_is_known_from_the_rules():
     )
     assert environment.baseline_aliases == ("champion",)
     plain = RuleSpec("fresh", {"max_run_age_hours": 1}, True)
-    assert Environment("prod", (plain,), 24).needs == Needs()
+    assert Environment("prod", (plain,), 24).needs == Needs(captured_at=True)  # its time is told
 
 
 @pytest.mark.parametrize(("rule", "options"), [(r, o) for r in ASKED for o in ASKED[r]])

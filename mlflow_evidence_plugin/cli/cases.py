@@ -117,6 +117,8 @@ def _target(said: Mapping[str, Any]) -> Target:
 
 
 def _statement(place: int, said: Mapping[str, Any]) -> dict[str, Any]:
+    if wrong := sorted(name for name, value in said.items() if not isinstance(value, str)):
+        raise TypeError(f"not text: {', '.join(wrong)}")
     times = {k: instant(v) for k, v in said.items() if k in ("at", "expires_at", "received_at")}
     return {"statement": f"{_NOBODY[:-3]}{place:03}", **said, **times}
 

@@ -10,9 +10,12 @@ from typing import Any
 from ..errors import EvidenceError, NotFound, StoreRefused, StoreUnavailable
 from .azure import NOBODY, is_workspace
 
-MISSING = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "ENDPOINT_NOT_FOUND")
+MISSING = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
 REFUSED = ("PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED")
 MALFORMED = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
+
+_NOBODYS = ("ENDPOINT_NOT_FOUND", "BAD_REQUEST")
+"""What MLflow's client makes of a 404 or 400 that no MLflow wrote, but a proxy, say."""
 
 _STATUS = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND"}
 _AZURE = {
@@ -93,8 +96,9 @@ def code_of(error: Exception) -> str:
     """MLflow's code of an error, also where Azure ML says it in its own way; "" for none."""
     said = getattr(error, "json", None)
     known: Mapping[str, Any] = said if isinstance(said, Mapping) else {}
-    code = known.get("error_code") or _azure_code(known)
-    return str(code or getattr(error, "error_code", ""))
+    code = known.get("error_code") or (_azure_code(known) if _in_azure() else None)
+    code = str(code or getattr(error, "error_code", ""))
+    return "" if code in _NOBODYS and not known else code
 
 
 def _azure_code(said: Mapping[str, Any]) -> str | None:

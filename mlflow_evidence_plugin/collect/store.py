@@ -113,6 +113,14 @@ class MlflowStore:
                     ) from error
                 raise
 
+    def knows_model(self, name: str) -> bool:
+        """Whether the registry has a model of that name."""
+        try:
+            with asked(f"model {name}"):
+                return bool(self.client.get_registered_model(name).name == name)
+        except NotFound:
+            return False
+
     def stage_holder(self, name: str, stage: str) -> tuple[str, int]:
         """The newest version in one of the registry's legacy stages, as `holder` does; NotFound."""
         with asked(f"stage {stage} of model {name}"):

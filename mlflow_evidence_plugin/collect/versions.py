@@ -8,6 +8,7 @@ from typing import Any
 
 from ..snapshot import Gap, RunSnapshot, Secret, VersionSnapshot
 from .artifacts import FileReader
+from .asking import MISSING, code_of
 
 LOOK_BACK = 20
 """How many deleted versions in a row are stepped over to find the previous one."""
@@ -91,12 +92,15 @@ def _files(
 def _previous(client: Any, found: Any, gaps: list[Gap]) -> Any:
     """MLflow's `ModelVersion` before this one; None where there is none, or it is unreadable."""
     here = int(found.version) if str(found.version).isdigit() else 0
-    for number in range(here - 1, max(here - LOOK_BACK, 0), -1):
+    for number in range(here - 1, max(here - 1 - LOOK_BACK, 0), -1):
         try:
             return client.get_model_version(found.name, str(number))
         except Exception as error:
-            if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
+            if code_of(error) in MISSING:
                 continue  # deleted: look further back
             gaps.append(Gap("lineage/previous_version", "unreadable", type(error).__name__))
             return None
+    if here - 1 > LOOK_BACK:
+        said = f"the {LOOK_BACK} versions before it are gone, and no more were looked for"
+        gaps.append(Gap("lineage/previous_version", "unreadable", said))
     return None

@@ -1,6 +1,6 @@
 """Rules over records: pure, with the clock passed in."""
 
-from .case import PREVIOUS, Attested, Baseline, Case, Needs, Target
+from .case import PREVIOUS, PREVIOUS_GAP, Attested, Baseline, Case, Needs, Target
 from .decision import Decision, denial, evaluate
 from .model import Environment, Policy, RuleSpec, parse
 from .rules import FOR_OTHERS, RULES, Outcome
@@ -8,6 +8,7 @@ from .rules import FOR_OTHERS, RULES, Outcome
 __all__ = [
     "FOR_OTHERS",
     "PREVIOUS",
+    "PREVIOUS_GAP",
     "RULES",
     "Attested",
     "Baseline",

@@ -12,6 +12,9 @@ from ..record import Record
 PREVIOUS = "@previous"
 """The key of the baseline that is the previous version; no alias has an `@`."""
 
+PREVIOUS_GAP = "lineage/previous_version"
+"""Where a record says that the previous version could not be found out: there may be one."""
+
 
 @dataclass(frozen=True)
 class Baseline:
@@ -41,8 +44,10 @@ class Target:
     """The version that one would roll back to, and its verdict in the same environment.
 
     `version` is None when there is none; `status` and `decision` (its digest) are None when it was
-    never judged; `problem` says why it could not be found out. `passed_at` is when it passed last,
-    with the same outputs, metrics, inputs and code, if it has failed since for others' sake alone.
+    never judged; `problem` says why it could not be found out. `expires_at` is when the verdict
+    runs out: one by another policy than that in force, when it was made. `passed_at` is when it
+    passed last, with the same outputs, metrics, inputs and code, if it has failed since for others'
+    sake alone.
     """
 
     version: str | None = None
@@ -58,9 +63,9 @@ class Case:
     """A record, and beside it what the environment's rules ask for; `at` is when it is judged.
 
     `baselines` and `targets` go by alias, `@previous`, or the digest of a record. `earlier` are the
-    runs of the same experiment that began before this one, the newest first. `captured_at` is when
-    the service last saw the subject as it is in the record. What nobody looked up is empty or None:
-    a rule that needs it has not passed.
+    runs of the same experiment that began before this one, the newest first; None where there are
+    more than were looked through. `captured_at` is when the service last saw the subject as it is
+    in the record. What nobody looked up is empty or None: a rule that needs it has not passed.
     """
 
     record: Record
@@ -69,7 +74,7 @@ class Case:
     approvals: tuple[Approval, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     attestations: tuple[Attested, ...] = ()
-    earlier: tuple[Record, ...] = ()
+    earlier: tuple[Record, ...] | None = ()
     targets: Mapping[str, Target] = field(default_factory=dict)
     captured_at: str | None = None
 

@@ -13,6 +13,7 @@ from ..approval import Waiver
 from ..errors import BadPolicy
 from ..record import Record, Subject, canonical, digest_of
 from .case import Beside, Case, Needs
+from .duties import hand_in
 from .model import Environment, Policy, RuleSpec
 from .rules import RULES
 
@@ -180,6 +181,8 @@ def waiver_of(spec: RuleSpec, environment: Environment, case: Case) -> Waiver | 
         for one in case.waivers
         if (one.rule, one.environment, one.release) == about and not one.void
     ]
+    # As with approvals: an owner may have been named since, whom nobody knew when it was said.
+    known = [one for one in known if hand_in(case.record, one.by) is None]
     newest = max(known, key=lambda one: (one.at, one.statement), default=None)
     return newest if newest is not None and newest.at <= case.at < newest.expires_at else None
 
@@ -230,7 +233,8 @@ def beside_of(case: Case, needs: Needs, used: Sequence[Waiver] = ()) -> Beside |
     if needs.attestations:
         told["attestations"] = [dict(vars(one)) for one in case.attestations]
     if needs.earlier:
-        told["earlier"] = [one.digest for one in case.earlier]
+        known = case.earlier
+        told["earlier"] = None if known is None else [one.digest for one in known]
     if needs.targets:
         told["targets"] = {key: dict(vars(one)) for key, one in sorted(case.targets.items())}
     if needs.captured_at:

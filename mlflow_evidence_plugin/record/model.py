@@ -71,6 +71,18 @@ class Record:
         """The value of one fact, or None."""
         return self.facts(section).get(name, {}).get("value")
 
+    def made_at(self, created: str | None) -> bool:
+        """Whether it is of the version made then, and not of an earlier namesake; None is unknown.
+
+        A model that was deleted and made again counts its versions from 1 anew.
+        """
+        return created is None or self.value("version", "created") == created
+
+    def unread(self, place: str) -> str | None:
+        """Why what would stand in a place could not be read; None where nothing was in the way."""
+        gaps = self.document.get("gaps", [])
+        return next((str(one["reason"]) for one in gaps if one["place"] == place), None)
+
     @property
     def run_id(self) -> str | None:
         """The run this evidence is of, or that the model version came from."""

@@ -11,7 +11,7 @@ from typing import Any
 from ..approval import APPROVED, REJECTED, REVOKED, Approval, Waiver
 from ..errors import BadInput, Conflict, Forbidden, NotFound, OwnRun, StillChanging
 from ..policy.decision import rfc3339
-from ..policy.duties import EARLIER, IN_FORCE, VOID, hand_in, same_person, state_of
+from ..policy.duties import EARLIER, IN_FORCE, VOID, folded, hand_in, same_person, state_of
 from ..record import Record
 from ..statements import APPROVAL, WAIVER
 from ..statements.approval import approval_statement, waiver_statement
@@ -62,7 +62,8 @@ class Approving:
         taken = next((one for one in entries if one.statement == statement), None)
         if taken is None or taken.decision == REVOKED:
             raise NotFound(f"there is no approval {statement} of {record.subject.name}")
-        mine = same_person(taken.approver, caller.name) or taken.relayed_by == caller.name
+        # To let go asks for more than to refuse: rita@partner.example is not rita for sure.
+        mine = folded(taken.approver) == folded(caller.name) or taken.relayed_by == caller.name
         if not mine and "admin" not in caller.scopes:
             raise Forbidden(f"the entry is {taken.approver}'s", "ask them, or the operator")
         who: dict[str, Any] = {"approver": caller.name, "role": taken.role, "basis": "observed"}

@@ -66,7 +66,7 @@ class Deciding:
         """
         record = stored.record()
         for _ in range(TRIES):
-            case, said = self.gathering.case(record, asked)
+            case, said = self.gathering.case(record, policy, asked)
             # After the leaves were counted: what comes later still is found out when it is kept.
             newest = self.gathering.bundles.latest(record.subject.name)
             if newest.digest != record.digest:
@@ -76,7 +76,7 @@ class Deciding:
             known = self._known(made, said)
             if known is not None:
                 return known
-            if self._moved(case, asked):
+            if self._moved(case, policy, asked):
                 continue
             if self._kept(made, policy, record, said):
                 return made
@@ -117,13 +117,15 @@ class Deciding:
         known = verdict_of(stands, subject)
         if _gist(known) != _gist(made) or known.evaluated_at > made.evaluated_at:
             return None
+        if made.expires_at < known.expires_at:
+            return None  # what it rests on ends sooner than it did
         return known if self.decisions.checked(made, said.leaves) else None
 
-    def _moved(self, case: Case, asked: Environment) -> bool:
+    def _moved(self, case: Case, policy: Policy, asked: Environment) -> bool:
         """Whether an alias was moved while we judged: nothing else tells of that."""
         if not asked.needs.elsewhere:
             return False
-        again, _ = self.gathering.case(case.record, asked)
+        again, _ = self.gathering.case(case.record, policy, asked)
         return (again.baselines, again.targets) != (case.baselines, case.targets)
 
     def _kept(self, made: Decision, policy: Policy, record: Record, said: Said) -> bool:

@@ -7,16 +7,15 @@ moment knew, such as who held an alias, is not guessed: a rule that asks for it 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import BadInput, BadPolicy, EvidenceError
-from ..policy import PREVIOUS, RULES, Baseline, Case, Environment, RuleSpec, parse
+from ..policy import PREVIOUS, PREVIOUS_GAP, RULES, Baseline, Case, Environment, RuleSpec, parse
 from ..record import Record, Subject, read_kept
 from ..storage import Bundles, Principal
 from ..storage.bodies import Asked, Bodies, Body
-from .gathering import made_at
 
 PATIENCE = 5.0
 """Seconds after which a page ends where it is."""
@@ -129,7 +128,7 @@ def _baselines(
 ) -> Iterator[tuple[str, Baseline]]:
     for key in keys:
         if key == PREVIOUS and not record.value("lineage", "previous_version"):
-            if not _gap(record.document):
+            if record.unread(PREVIOUS_GAP) is None:
                 yield key, Baseline()
             continue
         try:
@@ -148,13 +147,8 @@ def _baseline(bundles: Bundles, record: Record, key: str) -> Record | None:
         version = record.value("lineage", "previous_version")
         before = Subject("", model=record.subject.model, version=version)
         found = bundles.latest(before.name).record()
-        return found if made_at(found, record.value("lineage", "previous_created")) else None
+        return found if found.made_at(record.value("lineage", "previous_created")) else None
     return bundles.get(key).record() if key.startswith("sha256:") else None
-
-
-def _gap(document: Mapping[str, Any]) -> bool:
-    """Whether the previous version could not be found out."""
-    return any(one["place"] == "lineage/previous_version" for one in document.get("gaps", ()))
 
 
 __all__ = ["Asked", "DryRun", "explain"]

@@ -10,7 +10,17 @@ from typing import Any
 from ..approval import Approval, Waiver
 from ..collect import MlflowStore
 from ..errors import BadRecord, EvidenceError, NotFound
-from ..policy import FOR_OTHERS, PREVIOUS, Attested, Baseline, Case, Environment, Target
+from ..policy import (
+    FOR_OTHERS,
+    PREVIOUS,
+    PREVIOUS_GAP,
+    Attested,
+    Baseline,
+    Case,
+    Environment,
+    Policy,
+    Target,
+)
 from ..policy.decision import read_decision
 from ..policy.duties import since_erasure
 from ..record import Record, Subject
@@ -30,6 +40,8 @@ LOOKED_THROUGH = 500
 LAST_VERDICTS = 500
 """Verdicts on a version among which its last pass is found."""
 
+NOT_LOOKED_UP = "which version is the previous one could not be read when it was captured"
+
 ALL = ("*",)
 
 
@@ -47,7 +59,7 @@ class Gathering:
     issuing: Issuing
     signers: Sequence[Signer]
 
-    def case(self, record: Record, asked: Environment) -> tuple[Case, Said]:
+    def case(self, record: Record, policy: Policy, asked: Environment) -> tuple[Case, Said]:
         """What is to be judged, and what was said when the log had so many leaves about it."""
         needs, subject = asked.needs, record.subject
         said = self.approvals.said(subject, others=needs.attestations)
@@ -61,8 +73,11 @@ class Gathering:
             approvals=approvals if needs.approvals else (),
             waivers=waivers,
             attestations=tuple(self._attested(said.entries, record)),
-            earlier=tuple(self._earlier(record, needs.earlier)) if needs.earlier else (),
-            targets={key: self._target(record, versions[key], asked) for key in needs.targets},
+            earlier=self._earlier(record, needs.earlier) if needs.earlier else (),
+            targets={
+                key: self._target(record, versions[key], (policy.digest, asked.name))
+                for key in needs.targets
+            },
             captured_at=seen() if needs.captured_at else None,
         )
         return case, said
@@ -106,19 +121,28 @@ class Gathering:
                 version = record.value("lineage", "previous_version")
                 created = record.value("lineage", "previous_created")
                 if version is None:
-                    return Baseline()
+                    unread = record.unread(PREVIOUS_GAP) is not None
+                    return Baseline(problem=NOT_LOOKED_UP if unread else None)
             else:
                 version, at = self.mlflow.holder(model, key)
                 created = moment(at) if at else None
         except NotFound:
-            return Baseline()
+            return self._nobody(model)
         except EvidenceError as error:
             return Baseline(problem=error.detail)
         try:
             found = self.bundles.latest(Subject("", model=model, version=version).name).record()
         except NotFound:
             return Baseline(version)
-        return Baseline(version, found if made_at(found, created) else None)
+        return Baseline(version, found if found.made_at(created) else None)
+
+    def _nobody(self, model: str) -> Baseline:
+        """Nobody holds an alias, if the store knows the model: else who knows what was asked."""
+        try:
+            known = self.mlflow.knows_model(model)
+        except EvidenceError as error:
+            return Baseline(problem=error.detail)
+        return Baseline(problem=None if known else f"the tracking store has no model {model}")
 
     def _fixed(self, record: Record, digest: str) -> Baseline:
         try:
@@ -129,19 +153,25 @@ class Gathering:
             return Baseline(problem="the record is another model's")
         return Baseline(found.subject.version, found)
 
-    def _target(self, record: Record, at: Baseline, asked: Environment) -> Target:
+    def _target(self, record: Record, at: Baseline, question: tuple[str, str]) -> Target:
+        """The way back, by the verdict of the policy with that digest in that environment."""
+        policy, environment = question
         if at.version is None or at.version == record.subject.version:
             return Target(at.version, problem=at.problem)
         subject = Subject(self.store, model=record.subject.model, version=at.version)
-        stands = self.standing.read(subject.name, asked.name)
+        stands = self.standing.read(subject.name, environment)
         # Without evidence of that very version, what stands is of an earlier namesake.
         if stands is None or at.record is None:
             return Target(at.version)
         verdict = read_decision(loads(stands.body), subject)
-        told = Target(at.version, verdict.status, verdict.digest, verdict.expires_at)
+        if verdict.record != at.record.digest:
+            return Target(at.version)  # captured since, and not judged yet
+        same = stands.policy_digest == policy
+        until = verdict.expires_at if same else verdict.evaluated_at
+        told = Target(at.version, verdict.status, verdict.digest, until)
         if verdict.allowed or not {one["code"] for one in verdict.reasons} <= FOR_OTHERS:
             return told
-        return replace(told, passed_at=self._passed(at.record, asked.name))
+        return replace(told, passed_at=self._passed(at.record, environment))
 
     def _passed(self, record: Record, environment: str) -> str | None:
         """When such a version passed last; it may have been denied since, for another's sake."""
@@ -149,20 +179,26 @@ class Gathering:
         same = (one for _, one in found if one["release"] == record.release)
         return next((str(one["evaluated_at"]) for one in same if one["allowed"]), None)
 
-    def _earlier(self, record: Record, wanted: int) -> Iterator[Record]:
-        """The newest runs that began before this one, in the order of their beginning."""
+    def _earlier(self, record: Record, wanted: int) -> tuple[Record, ...] | None:
+        """The newest runs that began before this one, the newest first; None for too many to see.
+
+        They are looked for among those captured last.
+        """
         began = record.value("run", "started")
         if record.experiment is None or began is None:
-            return
-        view = View(ALL, ALL)
-        digests, _ = self.bundles.of_experiment(record.experiment, view, LOOKED_THROUGH)
+            return ()
+        digests, more = self.bundles.of_experiment(
+            record.experiment, View(ALL, ALL), LOOKED_THROUGH
+        )
         before = [
             one
             for one in self.bundles.records(digests)
             if one.run_id != record.run_id and (one.value("run", "started") or began) < began
         ]
-        newest = sorted(before, key=lambda one: (one.value("run", "started"), one.digest))
-        yield from reversed(newest[-wanted:])
+        if more and len(before) < wanted:
+            return None
+        before.sort(key=lambda one: (one.value("run", "started"), one.digest), reverse=True)
+        return tuple(before[:wanted])
 
 
 def made_then(record: Record, created: int) -> bool:
@@ -170,12 +206,7 @@ def made_then(record: Record, created: int) -> bool:
 
     In milliseconds, as MLflow has it; 0 where that is not known.
     """
-    return made_at(record, moment(created) if created else None)
-
-
-def made_at(record: Record, created: str | None) -> bool:
-    """The same with a time as records have it, or None."""
-    return created is None or record.value("version", "created") == created
+    return record.made_at(moment(created) if created else None)
 
 
 def _roots(one: Entry) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..approval import Approval, Waiver
 from ..errors import BadVerdict
-from ..policy import PREVIOUS, Attested, Baseline, Case, Target
+from ..policy import PREVIOUS, PREVIOUS_GAP, Attested, Baseline, Case, Target
 from ..policy.duties import since_erasure
 from ..record import Record
 from ..statements import Approved, Tombstone, Waived
@@ -26,7 +26,7 @@ TOLD = ("attestations", "captured_at", "earlier", "targets")
 def named_by(baselines: Mapping[str, Any], beside: Mapping[str, Any] | None) -> Iterator[str]:
     """The records that a verdict names, or for a baseline without one the reason."""
     yield from map(str, baselines.values())
-    yield from map(str, (beside or {}).get("earlier", ()))
+    yield from map(str, (beside or {}).get("earlier") or ())
 
 
 def rests_on(beside: Mapping[str, Any]) -> Iterator[str]:
@@ -75,9 +75,11 @@ def _attested(told: Mapping[str, str], of: Record, said: Mapping[str, Any]) -> A
 
 
 def _earlier(
-    digests: Sequence[str], of: Record, records: Mapping[str, Record]
-) -> tuple[Record, ...]:
-    """Runs of the same experiment that began before this one, each once."""
+    digests: Sequence[str] | None, of: Record, records: Mapping[str, Record]
+) -> tuple[Record, ...] | None:
+    """Runs of the same experiment that began before this one, each once; None for too many."""
+    if digests is None:
+        return None
     began = str(of.value("run", "started"))
     found: dict[str | None, Record] = {}
     for digest in digests:
@@ -98,4 +100,12 @@ def _target(key: str, told: Mapping[str, Any], of: Record) -> Target:
     previous = of.value("lineage", "previous_version")
     if key == PREVIOUS and found.problem is None and found.version != previous:
         raise BadVerdict(f"the way back is to version {found.version}, not the previous one")
+    if key == PREVIOUS and found.problem is None and previous is None:
+        check_first(of)
     return found
+
+
+def check_first(of: Record) -> None:
+    """BadVerdict where the record does not know whether there is a version before it."""
+    if of.unread(PREVIOUS_GAP) is not None:
+        raise BadVerdict("the record does not know whether there is a previous version")

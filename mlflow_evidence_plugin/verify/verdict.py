@@ -14,7 +14,7 @@ from ..record.canonical import loads
 from ..statements import Approved, Release, Waived, read_statement
 from ..statements.decision import Summary, Tested
 from ..statements.decision import test_result_statement as stated_tests
-from .beside import case_again, rests_on
+from .beside import case_again, check_first, rests_on
 from .bundle import binds
 from .foreign import Foreign
 from .stated import Stated
@@ -164,13 +164,16 @@ def _baseline(key: str, known: str, of: Record, records: Mapping[str, Record]) -
         if key.startswith("sha256:") and key != known:
             raise BadVerdict(f"the baseline is the record {known}, and not the one that is fixed")
         previous = of.value("lineage", "previous_version")
-        if key == PREVIOUS and record.subject.version != previous:
+        made = record.made_at(of.value("lineage", "previous_created"))
+        if key == PREVIOUS and not (record.subject.version == previous and made):
             raise BadVerdict(f"{record.subject.name} is not the previous version")
         return Baseline(record.subject.version, record)
     if found := _UNKNOWN.fullmatch(known):
         version = None if found["version"] == "None" else found["version"]
         if key == PREVIOUS and version != of.value("lineage", "previous_version"):
             raise BadVerdict(f"version {version} is not the previous one")
+        if key == PREVIOUS and version is None:
+            check_first(of)
         return Baseline(version)
     return Baseline(problem=known)
 

@@ -27,7 +27,7 @@ def scanner(tmp_path_factory):
 def case(admin, maker, service, scanner):
     """A captured version, and the application that trusts a scanner."""
     model = maker.new_name("scanned")
-    version = maker.version(model, maker.run(files={"w.bin": model}))
+    version = maker.version(model, maker.run(files={"model/w.bin": model}))
     digest = admin.capture(model=model, version=version).json["digest"]
     record = service.evidence.capturing.bundles.get(digest).record()
     told = {"name": "scanner", "pem": scanner.public_pem.decode(), "predicate_types": [SCAN]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from mlflow_evidence_plugin.policy import parse
@@ -19,9 +21,20 @@ def policy(*rules):
 LOSS = "{rule: metric-threshold, metric: log_loss, max: 0.5}"
 
 
-def ask(client, text, query="?model=credit"):
+def ask(client, text, query):
     headers = {"Content-Type": "application/yaml"}
     return client.open("POST", f"/v1/policies/explain{query}", data=text, headers=headers)
+
+
+@pytest.fixture(scope="module")
+def judged(admin, maker):
+    """A model of its own, of two versions: a good one and a worse."""
+    model = maker.new_name("judged")
+    for log_loss in (0.2, 0.9):
+        maker.version(model, maker.run(log_loss=log_loss))
+    good, regressed = (admin.capture(model=model, version=n).json["digest"] for n in "12")
+    query = f"?model={model}"
+    return SimpleNamespace(model=model, query=query, good=good, regressed=regressed)
 
 
 @pytest.fixture
@@ -39,13 +52,13 @@ def test_the_policy_in_force_is_shown(admin, service):
     assert (none.status_code, none.json["code"]) == (404, "no-policy")
 
 
-def test_what_a_policy_would_have_blocked_is_told_with_reasons(offline, captured, world):
-    found = ask(offline, policy("{rule: tracked-run}", LOSS)).json
+def test_what_a_policy_would_have_blocked_is_told_with_reasons(offline, judged):
+    found = ask(offline, policy("{rule: tracked-run}", LOSS), judged.query).json
     assert (found["environment"], found["next"], found["undecided"]) == ("prod", None, 0)
     blocked = {one["digest"]: one for one in found["items"]}
-    assert captured.regressed in blocked and captured.good not in blocked
-    one = blocked[captured.regressed]
-    assert one["subject"] == f"models/credit/{world.v_regressed}"
+    one = blocked.pop(judged.regressed)
+    assert not blocked
+    assert one["subject"] == f"models/{judged.model}/2"
     assert [reason["code"] for reason in one["reasons"]] == ["metric-threshold"]
     assert found["looked_at"] == found["passed"] + found["blocked"]
     assert found["rules"][0] == {
@@ -55,11 +68,11 @@ def test_what_a_policy_would_have_blocked_is_told_with_reasons(offline, captured
         "failed": 0,
         "untold": 0,
     }
-    assert found["rules"][1]["failed"] == found["blocked"] == len(blocked)
+    assert found["rules"][1]["failed"] == found["blocked"] == 1
 
 
-def test_a_rule_that_only_warns_blocks_nothing(offline):
-    found = ask(offline, policy(LOSS.replace("}", ", severity: warn}"))).json
+def test_a_rule_that_only_warns_blocks_nothing(offline, judged):
+    found = ask(offline, policy(LOSS.replace("}", ", severity: warn}")), judged.query).json
     assert (found["blocked"], found["items"]) == (0, [])
     assert found["rules"][0]["failed"] > 0
 
@@ -75,28 +88,30 @@ def test_a_rule_that_only_warns_blocks_nothing(offline):
         f"{{rule: no-regression, metric: auc, baseline: {{digest: 'sha256:{'0' * 64}'}}}}",
     ],
 )
-def test_what_only_that_moment_knew_is_not_guessed(offline, rule):
-    found = ask(offline, policy("{rule: tracked-run}", rule)).json
+def test_what_only_that_moment_knew_is_not_guessed(offline, judged, rule):
+    found = ask(offline, policy("{rule: tracked-run}", rule), judged.query).json
     assert found["undecided"] == found["looked_at"] > 0
     assert found["rules"][1]["untold"] == found["looked_at"]
-    warned = ask(offline, policy("{rule: tracked-run}", rule.replace("}", ", severity: warn}", 1)))
+    softened = policy("{rule: tracked-run}", rule.replace("}", ", severity: warn}", 1))
+    warned = ask(offline, softened, judged.query)
     if "{alias" not in rule and "{digest" not in rule:
         assert warned.json["passed"] == warned.json["looked_at"]
 
 
-def test_the_previous_version_and_evidence_by_digest_are_known(offline, captured, world):
+def test_the_previous_version_and_evidence_by_digest_are_known(offline, captured, judged):
     rule = "{rule: no-regression, metric: log_loss, direction: lower, baseline: %s}"
-    fixed = ask(offline, policy(rule % f"{{digest: '{captured.good}'}}")).json
-    assert captured.regressed in {one["digest"] for one in fixed["items"]}
+    fixed = ask(offline, policy(rule % f"{{digest: '{judged.good}'}}"), judged.query).json
+    assert judged.regressed in {one["digest"] for one in fixed["items"]}
     assert fixed["undecided"] == 0
-    before = ask(offline, policy(rule % "previous")).json
-    assert captured.regressed in {one["digest"] for one in before["items"]}
-    foreign = ask(offline, policy(rule % f"{{digest: '{captured.foreign}'}}")).json
+    before = ask(offline, policy(rule % "previous"), judged.query).json
+    assert judged.regressed in {one["digest"] for one in before["items"]}
+    fixed = policy(rule % f"{{digest: '{captured.foreign}'}}")
+    foreign = ask(offline, fixed, judged.query).json
     assert foreign["undecided"] == foreign["looked_at"]
 
 
-def test_each_is_judged_as_of_its_capture(offline):
-    found = ask(offline, policy("{rule: fresh, max_age_hours: 1}")).json
+def test_each_is_judged_as_of_its_capture(offline, judged):
+    found = ask(offline, policy("{rule: fresh, max_age_hours: 1}"), judged.query).json
     assert found["passed"] == found["looked_at"] > 0
 
 
@@ -188,10 +203,10 @@ def test_nothing_is_decided(offline, service, admin):
     assert service.counts() == before
 
 
-def test_an_expression_looks_at_each_record(offline, captured):
+def test_an_expression_looks_at_each_record(offline, judged):
     rule = "{rule: expression, expression: 'metrics.log_loss <= 0.5'}"
-    found = ask(offline, policy(rule)).json
-    assert captured.regressed in {one["digest"] for one in found["items"]}
+    found = ask(offline, policy(rule), judged.query).json
+    assert judged.regressed in {one["digest"] for one in found["items"]}
 
 
 EVERY = b"""version: 1
@@ -214,15 +229,13 @@ environments:
 """
 
 
-def test_a_verdict_by_these_rules_is_derived_again_from_its_archive(
-    service, tokens, captured, world
-):
+def test_a_verdict_by_these_rules_is_derived_again_from_its_archive(service, tokens, judged):
     client = Client(service.app(policy=parse(EVERY)), tokens.admin)
-    path = f"/v1/models/credit/versions/{world.v_good}/decision?environment=derived"
+    path = f"/v1/models/{judged.model}/versions/1/decision?environment=derived"
     decided = client.get(path).json
     assert decided["allowed"], decided["reasons"]
     assert {one["code"] for one in decided["warnings"]} >= {"expression", "approvals", "attested"}
-    archive = client.get(f"/v1/bundles/{captured.good}/archive").data
+    archive = client.get(f"/v1/bundles/{judged.good}/archive").data
     headers = {"Content-Type": "application/octet-stream"}
     report = client.open("POST", "/v1/verify", data=archive, headers=headers).json
     assert report["passed"], [one for one in report["checks"] if not one["passed"]]

@@ -99,10 +99,10 @@ class Meanwhile:
     def __getattr__(self, name):
         return getattr(self.gathering, name)
 
-    def case(self, record, environment):
+    def case(self, record, policy, environment):
         if self.before:
             self.before()
-        found = self.gathering.case(record, environment)
+        found = self.gathering.case(record, policy, environment)
         if self.after:
             self.after(found[0])
         return found
@@ -165,7 +165,7 @@ def test_a_verdict_that_keeps_silent_about_a_rejection_is_refused(released, fail
     deciding = replace(service.deciding, policy=POLICY)
     policy, asked = deciding.asked("prod")
     record = service.capturing.bundles.get(released.digests[0]).record()
-    case, _ = deciding.gathering.case(record, asked)
+    case, _ = deciding.gathering.case(record, policy, asked)
     deaf = replace(case, approvals=())
     lie = evaluate(policy, asked, deaf, service.now())
     assert lie.beside is not None and lie.beside["approvals"] == []

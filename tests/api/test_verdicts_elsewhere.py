@@ -7,6 +7,7 @@ import logging
 
 import pytest
 
+from mlflow_evidence_plugin.collect import versions
 from mlflow_evidence_plugin.policy import RULES, parse
 from mlflow_evidence_plugin.signing import SigningKey, sign
 from mlflow_evidence_plugin.signing.signers import read_signers
@@ -107,6 +108,25 @@ def test_the_previous_version_is_none_of_an_earlier_namesake(service, maker, tok
     assert "0.5" not in unknown["reasons"][0]["found"]
     assert client.capture(model=model, version="1").status_code == 201
     assert "0.95" in json.dumps(verdict(client, model, 2)["reasons"])
+
+
+@pytest.mark.parametrize(("looked", "known"), [(1, None), (2, "1")])
+def test_where_too_many_versions_are_gone_the_one_before_is_unknown(
+    service, maker, tokens, monkeypatch, looked, known
+):
+    monkeypatch.setattr(versions, "LOOK_BACK", looked)
+    client = Client(service.app(policy=PREVIOUS), tokens.admin)
+    model = maker.new_name("sparse")
+    for auc in (0.5, 0.6, 0.9):
+        maker.version(model, maker.run(auc=auc))
+    maker.client.delete_model_version(model, "2")
+    for version in ("1", "3"):
+        assert client.capture(model=model, version=version).status_code == 201
+    record = client.get(f"/v1/models/{model}/versions/3/evidence").json["record"]
+    facts = record["lineage"].get("facts", {})
+    assert facts.get("previous_version", {}).get("value") == known
+    assert [one["place"] for one in record["gaps"]].count("lineage/previous_version") == (not known)
+    assert verdict(client, model, 3)["allowed"] is bool(known)
 
 
 def test_verdicts_on_a_namesake_of_another_experiment_are_not_told(service, maker, tokens):

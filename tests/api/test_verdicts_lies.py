@@ -46,7 +46,7 @@ def lied(shelf, change):
     deciding = replace(service.deciding, policy=policy)
     _, asked = deciding.asked("prod")
     records = [service.capturing.bundles.get(one).record() for one in shelf.digests]
-    case, _ = deciding.gathering.case(records[2], asked)
+    case, _ = deciding.gathering.case(records[2], policy, asked)
     lie = evaluate(policy, asked, change(case, records), service.now())
     tests = service.issuing.sign({TEST_RESULT: stated_tests(records[2], lie, policy)})
     inputs = deciding.gathering.statements.inputs(records[2].digest, tests)

@@ -80,6 +80,9 @@ class Shelf:
             raise NotFound(f"no version holds {alias}")
         return self.aliases[model, alias], 0
 
+    def knows_model(self, name: str) -> bool:
+        return any(model == name for model, _ in self.versions)
+
 
 @dataclass
 class Gallery:

@@ -176,6 +176,10 @@ def test_a_case_may_be_of_an_archive(az, tmp_path):
     assert said.code == 0, said.err + said.out
 
 
+DAY = "2026-06-01T12:00:00Z"
+CASE = f"record: version-5.json, at: {DAY}"
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [
@@ -188,6 +192,13 @@ def test_a_case_may_be_of_an_archive(az, tmp_path):
         ("{record: version-5.json, at: 2026-06-01T12:00:00Z, expect: [prod]}", 2),
         ("{record: [], at: 2026-06-01T12:00:00Z, expect: {prod: {}}}", 2),
         ("expect: [", 7),
+        ('about: !!int ""', 7),
+        (f"{{{CASE}, captured_at: 9999-12-31T23:59:59-12:00, expect: {{}}}}", 2),
+        (f"{{{CASE}, approvals: [{{approver: 1, role: risk, at: {DAY}}}], expect: {{}}}}", 2),
+        (f"{{{CASE}, approvals: [{{statement: [x], at: {DAY}}}], expect: {{}}}}", 2),
+        (f"{{{CASE}, approvals: [1], expect: {{}}}}", 2),
+        (f"{{{CASE}, waivers: {{a: 1}}, expect: {{}}}}", 2),
+        (f"{{{CASE}, targets: [a], expect: {{}}}}", 2),
         ("about: no case", 2),
     ],
 )

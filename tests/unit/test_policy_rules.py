@@ -67,6 +67,11 @@ def test_a_tag_must_match_its_pattern_whole():
     assert missing.asked == "tags ticket matching CHG[0-9]+"
 
 
+@pytest.mark.parametrize("blank", ["  ", "\u200b", "\u00a0\u2060"])
+def test_a_tag_in_which_nobody_sees_anything_is_missing(blank):
+    assert not run("required-tags", of(tagged(evidence__owner=blank)), tags=["owner"]).passed
+
+
 def test_a_pattern_that_would_backtrack_for_ever_does_not():
     hostile = tagged(evidence__ticket="a" * 5_000 + "!")
     assert not run("required-tags", of(hostile), patterns={"ticket": "(a+)+"}).passed
@@ -231,6 +236,24 @@ def test_artifacts_are_asked_for_by_pattern(options, passed):
     assert run("artifacts-present", of(), **options).passed is passed
 
 
+def test_a_name_with_brackets_is_a_name():
+    files = (Artifact("data[1].csv", 1, "ab" * 32), Artifact("report1.md", 1, "ab" * 32))
+    record = samples.record(artifacts=files)
+    assert run("artifacts-present", of(record), paths=["data[1].csv", "*[1].csv"]).passed
+    assert not run("artifacts-present", of(record), paths=["report[0-9].md"]).passed
+
+
+def test_a_file_of_the_model_does_not_hide_the_runs_of_the_same_name():
+    large = Artifact("model.pkl", 1_000, "ab" * 32)
+    record = record_of(
+        samples.version(source=samples.run(artifacts=(large,)), files=(replace(large, size=1),)),
+        samples.STORE,
+    )
+    found = run("artifacts-present", of(record), paths=["model.pkl"], max_bytes=100)
+    assert (found.passed, found.found) == (False, "larger: model.pkl")
+    assert run("artifacts-present", of(record), paths=["*"], max_bytes=100, of="model").passed
+
+
 def signed(signature, path="model", source="runs:/x/model", files=("model.pkl",)):
     history = json.dumps([{"artifact_path": path, "signature": signature}])
     source_run = samples.run(tags={"mlflow.log-model.history": history})
@@ -357,6 +380,40 @@ def test_nobody_approves_what_they_had_a_hand_in(tags):
     assert approved(BOB, record=record, separation_of_duties=False).passed
 
 
+@pytest.mark.parametrize(
+    ("owner", "person"),
+    [
+        ("Pat O'Brien <pat.o'brien@example.org>", "pat.o'brien@example.org"),
+        ("Jose\u0301 Ruiz <jose\u0301@example.org>", "jos\u00e9@example.org"),
+        ("ask ana@example.org.", "ana@example.org"),
+        ("ana", "EXAMPLE\\ana"),
+        ("-ana", "ana"),
+        ("ana", "Ana Ruiz <ana@example.org>"),
+        ("Ana Ruiz <ana@example.org>", "Ana Ruiz"),
+        ("Ruiz, Ana (ML)", "ana ruiz"),
+        ("Ana <ana_example.org#EXT#@contoso.onmicrosoft.com>", "ana@example.org"),
+        ("ana@example.org", "ana_example.org#EXT#@contoso.onmicrosoft.com"),
+    ],
+)
+def test_who_had_a_hand_in_it_is_known_by_each_usual_name(owner, person):
+    assert hand_in(made({"evidence.owner": owner}), person) == "the owner"
+
+
+@pytest.mark.parametrize(
+    ("owner", "person"),
+    [
+        ("ML Platform Team", "Risk Team"),
+        ("Ana Ruiz", "Ana Gomez"),
+        ("ana@example.org", "ana@partner.example"),
+        ("risk", "risk-bot"),
+        ("", "bob"),
+        ("bob", " "),
+    ],
+)
+def test_and_who_shares_a_word_with_an_owner_is_another(owner, person):
+    assert hand_in(made({"evidence.owner": owner}), person) is None
+
+
 def test_where_nobody_is_known_to_have_made_it_nobody_is_another():
     nobody = record_of(
         samples.version(source=samples.run(tags={}, user=""), creator=""), samples.STORE
@@ -432,6 +489,10 @@ def test_a_way_back_that_failed_for_others_sake_still_has_its_pass_of_before():
         ("http://grafana.example.org/", {}, False),
         ("in the team's channel", {}, False),
         ("https://[", {}, False),
+        ("https://evil.example\\@grafana.example.org/", {"hosts": ["*.example.org"]}, False),
+        ("https://evil.example@grafana.example.org/", {"hosts": ["*.example.org"]}, False),
+        ("https://grafana.example.org:99999999/", {}, False),
+        ("https://grafana.example.org/\u202e", {}, False),
         ("https://", {}, False),
         ("", {}, False),
     ],

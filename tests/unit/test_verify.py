@@ -8,8 +8,10 @@ import sys
 
 import pytest
 
-from mlflow_evidence_plugin.policy import Case, evaluate, parse
+from mlflow_evidence_plugin.errors import BadVerdict
+from mlflow_evidence_plugin.policy import PREVIOUS, Baseline, Case, Target, evaluate, parse
 from mlflow_evidence_plugin.record import canonical, record_of
+from mlflow_evidence_plugin.record.canonical import loads
 from mlflow_evidence_plugin.signing import Keyring, SigningKey, sign
 from mlflow_evidence_plugin.snapshot import Gap
 from mlflow_evidence_plugin.statements import (
@@ -24,12 +26,14 @@ from mlflow_evidence_plugin.statements import (
     release_statement,
 )
 from mlflow_evidence_plugin.statements.decision import (
-    test_result_statement as stated_tests,
-)
-from mlflow_evidence_plugin.statements.decision import (
+    read_summary,
     verification_summary,
 )
+from mlflow_evidence_plugin.statements.decision import (
+    test_result_statement as stated_tests,
+)
 from mlflow_evidence_plugin.verify import verify_bundle
+from mlflow_evidence_plugin.verify.verdict import rederived
 from tests.unit import samples
 
 
@@ -279,3 +283,50 @@ def test_verification_loads_neither_mlflow_nor_flask_nor_sqlalchemy(key, tmp_pat
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["passed"] is True
+
+
+def test_the_previous_version_is_none_of_an_earlier_namesake():
+    first, then = 1_690_000_000_000, 1_695_000_000_000
+    known = samples.run({"auc": 0.1}, run_id="e" * 32)
+    namesake, before = (
+        record_of(samples.version("6", known, created=at), samples.STORE) for at in (first, then)
+    )
+    of = record_of(
+        samples.version("7", samples.run(), previous="6", previous_created=then), samples.STORE
+    )
+    for one in (namesake, before):
+        policy = parse(
+            b"version: 1\nenvironments: {prod: {rules: "
+            b"[{rule: no-regression, metric: auc, baseline: previous}]}}"
+        )
+        case = Case(of, {PREVIOUS: Baseline("6", one)})
+        made = evaluate(policy, policy.environment("prod"), case, samples.NOW)
+        said = read_summary(loads(verification_summary(of, made, [])))
+        if one is before:
+            assert rederived(said, of, policy, {one.digest: one}).digest == made.digest
+        else:
+            with pytest.raises(BadVerdict, match="not the previous version"):
+                rederived(said, of, policy, {one.digest: one})
+
+
+@pytest.mark.parametrize("rule", ["no-regression", "rollback-target"])
+def test_no_previous_version_is_not_taken_from_a_record_that_does_not_know(rule):
+    options = {
+        "no-regression": "metric: auc, baseline: previous, if_no_baseline: pass",
+        "rollback-target": "if_no_target: pass",
+    }[rule]
+    policy = parse(
+        f"version: 1\nenvironments: {{prod: {{rules: [{{rule: {rule}, {options}}}]}}}}".encode()
+    )
+    unread = Gap("lineage/previous_version", "unreadable", "MlflowException")
+    for gaps in ((), (unread,)):
+        of = record_of(samples.version("7", samples.run(), previous=None, gaps=gaps), samples.STORE)
+        case = Case(of, {PREVIOUS: Baseline()}, targets={PREVIOUS: Target()})
+        made = evaluate(policy, policy.environment("prod"), case, samples.NOW)
+        assert made.allowed
+        said = read_summary(loads(verification_summary(of, made, [])))
+        if not gaps:
+            assert rederived(said, of, policy, {}).allowed
+        else:
+            with pytest.raises(BadVerdict, match="does not know"):
+                rederived(said, of, policy, {})

@@ -97,7 +97,8 @@ def _no_baseline(
     elif "alias" not in options["baseline"]:
         mend = "capture the evidence of the previous version, or of this one where that is gone"
     if baseline.problem is not None and first is not None:
-        mend = "ask again when the tracking store answers"
+        again = "ask" if "alias" in options["baseline"] else "capture it"
+        mend = f"{again} again when the tracking store answers"
     return Outcome(False, f"the baseline is unknown: {why}", asked, mend)
 
 
@@ -112,8 +113,11 @@ def trend(case: Case, options: Options) -> Outcome:
     if mine is None:
         mend = f"log {name} as a finite number"
         return Outcome(False, unknown_metric(case.record, name), asked, mend)
-    found = [metric(one, name) for one in case.earlier[:runs]]
-    known = [one for one in found if one is not None]
+    if case.earlier is None:
+        found = "the experiment has more runs than are looked through"
+        return Outcome(False, found, asked, "use no-regression, or a fresh experiment")
+    values = [metric(one, name) for one in case.earlier[:runs]]
+    known = [one for one in values if one is not None]
     if len(known) < least:
         few = f"{len(known)} earlier runs with {name}, {least} are needed"
         passed = options.get("if_too_few", "fail") == "pass"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -21,28 +21,33 @@ HISTORY = "mlflow.log-model.history"
 
 def artifacts_present(case: Case, options: Options) -> Outcome:
     """Files must be there, of the model or of the run, none of them larger than is allowed."""
-    known = _files(case.record, options.get("of"))
+    known = list(_files(case.record, options.get("of")))
     limit = options.get("max_bytes")
-    missing, large, seen = [], [], {}
+    missing: list[str] = []
+    seen: dict[int, tuple[str, Any]] = {}
     for glob in options["paths"]:
-        found = {path: one for path, one in known.items() if fnmatchcase(path, glob)}
-        seen.update(found)
+        # Of what fnmatch knows only * and ? are meant: `data[1].csv` is a name.
+        plain = glob.replace("[", "[[]")
+        found = {n: one for n, one in enumerate(known) if fnmatchcase(one[0], plain)}
+        seen |= found
         missing += [] if found else [glob]
-    if limit is not None:
-        large = [path for path, one in seen.items() if one["value"]["size"] > limit]
+    large = [
+        path for path, one in seen.values() if limit is not None and one["value"]["size"] > limit
+    ]
     told = [f"missing: {listed(missing)}"] if missing else []
     told += [f"larger: {listed(large)}"] if large else []
     asked = f"files {', '.join(options['paths'])}"
     asked += f" of at most {limit} bytes" if limit is not None else ""
     mend = "log them with the run or its model, and register the new run; see the gaps, too"
     outcome = Outcome(not told, "; ".join(told) or f"{len(seen)} files", asked, mend)
-    return based(outcome, seen, options)
+    return based(outcome, dict(seen.values()), options)
 
 
-def _files(record: Record, of: str | None) -> Mapping[str, Mapping[str, Any]]:
-    """Files by path, of the model or of the run; where it is not said, of both."""
-    run = {} if of == "model" else record.facts("outputs")
-    return {**run, **({} if of == "run" else record.facts("model_files"))}
+def _files(record: Record, of: str | None) -> Iterator[tuple[str, Any]]:
+    """Path and fact of each file, of the model or of the run; where it is not said, of both."""
+    for name, section in (("run", "outputs"), ("model", "model_files")):
+        if of in (None, name):
+            yield from record.facts(section).items()
 
 
 def signature_model(case: Case, options: Options) -> Outcome:
@@ -99,7 +104,8 @@ def rollback_target(case: Case, options: Options) -> Outcome:
     asked = f"{what} to go back to, passed{'' if expired else ' and not expired'}"
     target = case.targets.get(key) or Target(problem="it was not looked up")
     if target.problem is not None:
-        return Outcome(False, f"it is unknown: {target.problem}", asked, "ask again")
+        mend = "ask again" if key != PREVIOUS else "capture it again, then ask"
+        return Outcome(False, f"it is unknown: {target.problem}", asked, mend)
     if target.version is None:
         first = options.get("if_no_target", "fail") == "pass"
         found = "no previous version" if key == PREVIOUS else f"no version holds alias {key}"

@@ -75,10 +75,11 @@ def tag_fact(record: Record, name: str) -> Mapping[str, Any] | None:
 
 
 def tag(record: Record, name: str) -> str | None:
-    """The value of a tag; None also where it is empty."""
+    """The value of a tag; None also where there is nothing in it that anybody would see."""
     governance = record.value("governance", name.removeprefix(PREFIX))
     found: str | None = governance or record.value("tags", name)
-    return found
+    visible = any(one.isprintable() and not one.isspace() for one in found or "")
+    return found if visible else None
 
 
 def metric(record: Record, name: str) -> Decimal | None:

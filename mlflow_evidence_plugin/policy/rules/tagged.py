@@ -53,10 +53,12 @@ def monitoring_signal(case: Case, options: Options) -> Outcome:
 def _watched(address: str, hosts: tuple[str, ...]) -> bool:
     try:
         parts = urlsplit(address)
-        host = parts.hostname
+        host, port = parts.hostname, parts.port
     except ValueError:
         return False
-    known = parts.scheme == "https" and host is not None
+    # Readers differ in what of `https://a\\@b` is the host.
+    odd = "\\" in address or "@" in parts.netloc or not address.isprintable() or port == 0
+    known = parts.scheme == "https" and host is not None and not odd
     return known and any(fnmatchcase(host or "", one.lower()) for one in hosts)
 
 

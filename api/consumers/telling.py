@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from mlflow_evidence_plugin.errors import ArchiveTooLarge, EvidenceError
@@ -25,7 +26,7 @@ NEWS = timedelta(days=7)
 """What is older is no news: it is not told when a system is configured, or a worker comes back."""
 
 LEASE = timedelta(minutes=15)
-"""For which a worker has what it tells to itself."""
+"""For which a worker has a ticket to itself, from each part that it tells."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 60, 4 * 60 * 60
 """Seconds before another try: the first, and twice as many each time, up to the longest."""
@@ -56,13 +57,21 @@ class Telling:
         return Pushes(self.evidence.capturing.database)
 
     def catch_up(self) -> None:
-        """Order what is new, then tell what is due."""
-        for seq, document in self._fresh():
-            self._order(seq, document)
+        """Order what is new, then tell what is due.
+
+        What turned while something was told is ordered before the next is told.
+        """
+        self._order_fresh()
         for name, system in self.systems.items():
             while owed := self._due(name):
-                if not self._told(owed, system):
+                taken = self._told(owed, system)
+                self._order_fresh()
+                if not taken:
                     break
+
+    def _order_fresh(self) -> None:
+        for seq, document in self._fresh():
+            self._order(seq, document)
 
     def _fresh(self) -> Iterator[tuple[int, dict[str, Any]]]:
         decisions = self.evidence.deciding.decisions
@@ -108,17 +117,17 @@ class Telling:
         return not before or _gist(before[0][1]) != _gist(document)
 
     def _due(self, name: str) -> Owed | None:
-        now = self.evidence.now()
-        return self.pushes.take(name, rfc3339(now), rfc3339(now + LEASE))
+        return self.pushes.take(name, rfc3339(self.evidence.now()), self._lease())
+
+    def _lease(self) -> str:
+        return rfc3339(self.evidence.now() + LEASE)
 
     def _told(self, owed: Owed, system: TicketSystem) -> bool:
         """Tell one thing; False where the system takes nothing now."""
         try:
             news = self._news_of(owed, system)
-            for part, tell in system.parts(news, self.outgoing) if news else ():
-                if not self.pushes.has(owed, part):
-                    tell()
-                    self.pushes.took(owed, part, rfc3339(self.evidence.now()))
+            parts = system.parts(news, self.outgoing) if news else iter(())
+            whole = all(self._tell(owed, *part) for part in parts)
         except NotTaken as error:
             self._later(owed, error)
             return error.of_one
@@ -128,9 +137,23 @@ class Telling:
             self._later(owed, NotTaken(said, "tell the makers of this service", None, None))
             return True
         self.pushes.done(owed)
-        if news:
+        if news and whole:
             self.said.pop(owed.system, None)
             log.info("%s %s: told that %s", owed.system, news.ticket, _brief(news.verdict))
+        return True
+
+    def _tell(self, owed: Owed, part: str, tell: Callable[[], object]) -> bool:
+        """Tell a part that was not taken yet.
+
+        False where no more is to be told: the verdict has turned meanwhile, or another worker has
+        the ticket.
+        """
+        if self.pushes.has(owed, part):
+            return True
+        if not self.pushes.renew(owed, self._lease()) or self._still(owed) is None:
+            return False
+        tell()
+        self.pushes.took(owed, part, rfc3339(self.evidence.now()))
         return True
 
     def _later(self, owed: Owed, error: NotTaken) -> None:
@@ -138,18 +161,16 @@ class Telling:
         pause = min(FIRST_PAUSE << owed.tries, LONGEST_PAUSE)
         pause = max(pause, min(error.pause or 0, LONGEST_PAUSE))
         kept = self.pushes.later(owed, rfc3339(self.evidence.now() + timedelta(seconds=pause)))
-        ticket = owed.name.partition(" ")[2]
         if not kept:
-            log.warning("%s %s: given up: %s", owed.system, ticket, error.detail)
+            log.warning("%s %s: given up: %s", owed.system, owed.ticket, error.detail)
         elif self.said.get(owed.system) != error.detail:
-            said = (owed.system, ticket, error.detail, error.mend)
+            said = (owed.system, owed.ticket, error.detail, error.mend)
             log.warning("%s %s: not told of a verdict: %s; %s", *said)
         self.said[owed.system] = error.detail
 
     def _news_of(self, owed: Owed, system: TicketSystem) -> News | None:
         """What is to be told; None where it is no longer true, or no longer there."""
-        digest, _, ticket = owed.name.partition(" ")
-        verdict = self._still(digest)
+        verdict = self._still(owed)
         if verdict is None:
             return None
         record, who = verdict["record"], system.desk.principal
@@ -160,11 +181,12 @@ class Telling:
             return None  # erased
         url = f"{self.public_url}/bundles/{record}" if self.public_url else None
         where = verdict["environment"]
-        return News(ticket, where, verdict, exhibit, lambda: self._archive(record, system), url)
+        archive = partial(self._archive, record, system)
+        return News(owed.ticket, where, verdict, exhibit, archive, url)
 
-    def _still(self, digest: str) -> dict[str, Any] | None:
-        """The newest verdict that says what this one said, unless another came between."""
-        decisions = self.evidence.deciding.decisions
+    def _still(self, owed: Owed) -> dict[str, Any] | None:
+        """The newest verdict that says what is owed, unless another came between."""
+        digest, decisions = owed.name.partition(" ")[0], self.evidence.deciding.decisions
         told = decisions.get(digest)
         if told is None:
             return None

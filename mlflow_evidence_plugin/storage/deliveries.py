@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, not_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from .database import Database, insert_new
@@ -12,6 +13,8 @@ from .tables import deliveries
 
 MOST = 10
 """How often something that another system does not take is tried."""
+
+_TAKING = 0x6D6C65706F  # names our advisory lock on PostgreSQL
 
 
 class Deliveries:
@@ -45,17 +48,28 @@ class Deliveries:
 
 @dataclass(frozen=True)
 class Owed:
-    """Something that is to be told to another system. `tries` were made before this one."""
+    """Something that is to be told to another system. `tries` were made before this one.
+
+    The last word of its name is the ticket; `holder` is who has that to itself.
+    """
 
     system: str
     name: str
     tries: int
+    holder: str = field(default="", compare=False)
+
+    @property
+    def ticket(self) -> str:
+        """On what it is told."""
+        return self.name.rpartition(" ")[2]
 
 
 class Pushes:
     """What is told to other systems: each thing once, however many workers see it.
 
-    What is owed stands beside what was ever ordered, with the time before which it is left alone.
+    What is owed stands beside what was ever ordered, with the time before which it is left alone;
+    and so does who tells a ticket something, with the time until which nobody else may: of two
+    that tell one ticket at once, the one with the older word could be the last.
     """
 
     def __init__(self, database: Database) -> None:
@@ -74,20 +88,29 @@ class Pushes:
         return True
 
     def take(self, system: str, now: str, until: str) -> Owed | None:
-        """What is due, and nobody else's before `until`; None where nothing is."""
+        """What is due on a ticket that nobody tells anything; it is nobody else's before `until`.
+
+        None where nothing is.
+        """
         queues = {_queue(system, tries): tries for tries in range(MOST)}
         due = (deliveries.c.consumer.in_(queues), deliveries.c.received_at <= now)
-        query = select(deliveries).where(*due).order_by(deliveries.c.received_at).limit(1)
-        while True:
-            with self.database.writing() as connection:
-                row = connection.execute(query).first()
-                if row is None:
-                    return None
-                owed = Owed(system, row.id, queues[row.consumer])
-                mine = (*_here(owed), deliveries.c.received_at == row.received_at)
-                held = connection.execute(update(deliveries).where(*mine).values(received_at=until))
-                if held.rowcount:
-                    return owed
+        with self.database.writing() as connection:
+            _one_after_the_other(connection)
+            free = _free(connection, system, now)
+            query = select(deliveries).where(*due, *free).order_by(deliveries.c.received_at)
+            row = connection.execute(query.limit(1)).first()
+            if row is None:
+                return None
+            owed = Owed(system, row.id, queues[row.consumer], uuid.uuid4().hex)
+            held = {"consumer": _holding(system), "id": _holder(owed), "received_at": until}
+            connection.execute(deliveries.insert().values(held))
+        return owed
+
+    def renew(self, owed: Owed, until: str) -> bool:
+        """Have its ticket for longer. False where another worker has taken it over."""
+        with self.database.writing() as connection:
+            query = update(deliveries).where(*_held(owed)).values(received_at=until)
+            return connection.execute(query).rowcount == 1
 
     def later(self, owed: Owed, at: str) -> bool:
         """Try it again, not before that time. False, and it is given up, after too many tries."""
@@ -97,13 +120,15 @@ class Pushes:
             return False
         changed = {"consumer": _queue(owed.system, tries), "received_at": at}
         with self.database.writing() as connection:
-            connection.execute(update(deliveries).where(*_here(owed)).values(**changed))
+            if _released(connection, owed):
+                connection.execute(update(deliveries).where(*_here(owed)).values(changed))
         return True
 
     def done(self, owed: Owed) -> None:
         """It is owed no longer; that it was is still known."""
         with self.database.writing() as connection:
-            connection.execute(delete(deliveries).where(*_here(owed)))
+            if _released(connection, owed):
+                connection.execute(delete(deliveries).where(*_here(owed)))
 
     def has(self, owed: Owed, part: str) -> bool:
         """Whether a part of it was taken already, at an earlier try."""
@@ -119,6 +144,39 @@ class Pushes:
         row = {"consumer": f"{owed.system} part", "id": _part(owed, part), "received_at": now}
         with self.database.writing() as connection:
             insert_new(connection, deliveries, [row])
+
+
+def _one_after_the_other(connection: Connection) -> None:
+    """Whoever takes something sees what the one before has taken."""
+    if connection.dialect.name == "postgresql":
+        # SQLite has one writer anyway.
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _TAKING})
+
+
+def _free(connection: Connection, system: str, now: str) -> list[ColumnElement[bool]]:
+    """What holds of things on tickets that nobody tells anything now."""
+    holding = deliveries.c.consumer == _holding(system)
+    connection.execute(delete(deliveries).where(holding, deliveries.c.received_at <= now))
+    held = connection.execute(select(deliveries.c.id).where(holding)).scalars()
+    tickets = [one.rpartition(" ")[0] for one in held]
+    return [not_(deliveries.c.id.endswith(f" {one}", autoescape=True)) for one in tickets]
+
+
+def _released(connection: Connection, owed: Owed) -> bool:
+    """Give its ticket back; False where another worker has it, and with it what is owed."""
+    return connection.execute(delete(deliveries).where(*_held(owed))).rowcount == 1
+
+
+def _holding(system: str) -> str:
+    return f"{system} held"
+
+
+def _holder(owed: Owed) -> str:
+    return f"{owed.ticket} {owed.holder}"
+
+
+def _held(owed: Owed) -> tuple[ColumnElement[bool], ...]:
+    return deliveries.c.consumer == _holding(owed.system), deliveries.c.id == _holder(owed)
 
 
 def _queue(system: str, tries: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from tests.conftest import instant
 from tests.consumers.conftest import PUBLIC_URL
 from tests.consumers.jira import text_of, wrong_in
 from tests.contract.checked import Client
+from tests.faults.processes import until
 
 FILE = """
 version = 1
@@ -69,6 +71,22 @@ def waive(service, app, release):
     assert client.post(f"/v1/bundles/{release.digest}/waivers", waiver).status_code == 201
 
 
+@pytest.fixture
+def turned(maker, admin, service):
+    """Turns a release's verdict from allowed to blocked, once."""
+    done = set()
+
+    def turn(release):
+        if release.subject in done:
+            return
+        done.add(release.subject)
+        maker.client.log_metric(release.run_id, "auc", 0.1, step=99)
+        admin.capture(model=release.model, version=release.version)
+        service.evidence.deciding.settle(release.subject)
+
+    return turn
+
+
 # Told
 
 
@@ -101,6 +119,55 @@ def test_a_verdict_that_changes_updates_the_one_link(
     assert allowed.startswith("Allowed")
     told()
     assert len(jira.comments[key]) == 2
+
+
+def test_a_verdict_that_turns_while_it_is_told_is_told_last(
+    captured, news, jira, released, key, turned
+):
+    """The first worker is slow over the link; a second one looks meanwhile."""
+    release = released(key)
+    jira.first = [2.0]
+    slow = threading.Thread(target=news().catch_up)
+    slow.start()
+    until(lambda: jira.asked, 10)
+    turned(release)
+    news().catch_up()
+    slow.join()
+    (link,) = jira.links.values()
+    assert link["object"]["title"].endswith("blocked")
+    assert text_of(jira.comments[key][-1]).startswith("Blocked")
+
+
+def test_what_is_left_of_a_verdict_that_turned_is_left_out(
+    captured, news, jira, released, key, turned, monkeypatch
+):
+    """By one worker alone: the verdict turns after the link was taken."""
+    release = released(key)
+    link = jira.link
+    monkeypatch.setattr(jira, "link", lambda *told: (turned(release), link(*told))[1])
+    news().catch_up()
+    assert [text_of(one).partition(":")[0] for one in jira.comments[key]] == ["Blocked"]
+    assert len(jira.files) == 2
+
+
+def test_a_worker_that_lost_its_ticket_tells_no_more(
+    captured, news, jira, released, key, monkeypatch
+):
+    """It hung for an hour over the link; another one took over, and tries again later."""
+    released(key)
+    link = jira.link
+
+    def late(*told):
+        monkeypatch.setattr(jira, "link", link)
+        jira.first = [None, (503, {})]
+        news(HOUR).catch_up()
+        return link(*told)
+
+    monkeypatch.setattr(jira, "link", late)
+    news().catch_up()
+    assert jira.comments[key] == []
+    news(2 * HOUR).catch_up()
+    assert (len(jira.comments[key]), len(jira.files)) == (1, 2)
 
 
 def test_without_an_address_of_ours_there_is_no_link(captured, told, jira, released, key):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -21,16 +20,16 @@ from urllib3 import (
     Timeout,
     encode_multipart_formdata,
 )
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import ConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
 
 from mlflow_evidence_plugin.errors import CallbackFailed, CallbackRefused
 
-from .addresses import LOOPBACK, PUBLIC, suits
+from .addresses import LOOPBACK, suits
+from .deadline import Deadline, Limits, Over
+from .targets import Target, split
 
-PATIENCE = Timeout(connect=5, read=10)
-ANSWER_SECONDS = 20.0
-ANSWER_BYTES = 64 * 1024
 FAILING = (408, 429, 500, 502, 503, 504)
 """What may pass: anything else is an answer."""
 
@@ -40,9 +39,6 @@ _HEADERS = {
     "User-Agent": "mlflow-evidence",
 }
 _LOOK = "see that it runs and takes what the consumers file says; the consumer asks again"
-_SANE = re.compile(r"[!-~]{1,2048}")
-_HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]")
-_PATH = re.compile(r"(?:/[A-Za-z0-9._~%-]+)*/?")
 
 Resolve = Callable[..., list[Any]]
 
@@ -79,31 +75,8 @@ RETRIES = Backoff(
 )
 
 
-@dataclass(frozen=True)
-class Target:
-    """Where calls may go: a base URL of the consumers file, and the addresses its host may have.
-
-    `ca_file` is a PEM file with the authorities that may vouch for it, where they are not public.
-    """
-
-    url: str
-    addresses: str = PUBLIC
-    ca_file: str | None = None
-
-    def below(self, url: str) -> str:
-        """The path of a stranger's URL below this one; CallbackRefused for one that is not there.
-
-        What it says is not repeated: it may hold a password.
-        """
-        mine, theirs = split(self.url), split(url)
-        if mine and theirs and mine[:3] == theirs[:3]:
-            path = theirs[3] + "/"
-            if path.startswith(mine[3] + "/"):
-                return path[len(mine[3]) :].strip("/")
-        raise CallbackRefused(
-            "the callback URL is not one that this service may call",
-            "name its host in the consumers file, exactly as it is called",
-        )
+class AnswerLost(CallbackFailed):
+    """It was called, and gave no answer: it may have done what it was asked."""
 
 
 def form_of(field: str, name: str, data: bytes, media_type: str) -> tuple[bytes, str]:
@@ -111,32 +84,15 @@ def form_of(field: str, name: str, data: bytes, media_type: str) -> tuple[bytes,
     return encode_multipart_formdata({field: (name, data, media_type)})
 
 
-def split(url: str) -> tuple[str, str, int, str] | None:
-    """Scheme, host, port and path of a plain http(s) URL; None for any other.
-
-    One with a user, a query, a fragment or dots in its path is not plain.
-    """
-    try:
-        parts = urlsplit(url) if _SANE.fullmatch(url) else None
-        if parts is None or parts.scheme not in ("https", "http") or not parts.hostname:
-            return None
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        return None
-    host, _, _ = parts.netloc.rpartition(":") if parts.port else (parts.netloc, "", "")
-    dots = {".", ".."} & set(parts.path.split("/"))
-    plain = _HOST.fullmatch(host) and _PATH.fullmatch(parts.path) and not dots
-    if not plain or "?" in url or "#" in url:
-        return None
-    return parts.scheme, parts.hostname, port, parts.path.rstrip("/")
-
-
 @dataclass(frozen=True)
 class Answer:
-    """What the other system said."""
+    """What the other system said. `whole` unless its document was too long or too slow: then none
+    of it is here.
+    """
 
     status: int
     body: bytes = field(repr=False)
+    whole: bool = True
     retry_after: str | None = None
 
     @property
@@ -158,6 +114,7 @@ class Outgoing:
 
     retries: Retry = RETRIES
     resolve: Resolve = socket.getaddrinfo
+    limits: Limits = field(default_factory=Limits)
 
     def post(
         self, target: Target, path: str, document: Mapping[str, Any], headers: Mapping[str, str]
@@ -175,21 +132,24 @@ class Outgoing:
     def call(
         self, method: str, target: Target, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> Answer:
-        """Call a target, and tell whatever it answers. CallbackFailed when it answers nothing."""
+        """Call a target, and tell whatever it answers. CallbackFailed when it answers nothing.
+
+        AnswerLost where there was a connection, so that it may have been asked.
+        """
         parts = split(target.url)
         if parts is None or (parts[0] == "http" and target.addresses != LOOPBACK):
             raise CallbackRefused("callbacks go to https:// alone", "see docs/integrations")
         _, host, port, base = parts
-        call = _Call(method, f"{base}/{path}", body, headers, self.retries)
-        for address in self._addresses(target, host, port):
-            try:
-                return call.made(_pool(target, parts, address))
-            except MaxRetryError as error:
-                if isinstance(error.reason, NewConnectionError | ConnectTimeoutError):
-                    continue
-                raise CallbackFailed(f"{host} gave no answer", _LOOK) from None
-            except HTTPError as error:
-                raise CallbackFailed(f"{host} gave no answer: {type(error).__name__}") from None
+        call = _Call(method, f"{base}/{path}", body, headers, self.retries, self.limits)
+        addresses = self._addresses(target, host, port)
+        with Deadline(self.limits.whole) as deadline:
+            for address in addresses:
+                try:
+                    return call.made(_pool(target, parts, address, self.limits, deadline), deadline)
+                except (HTTPError, Over) as error:
+                    reason = error.reason if isinstance(error, MaxRetryError) else error
+                    if not isinstance(reason, NewConnectionError | ConnectTimeoutError):
+                        raise _silence(host, reason, deadline) from None
         raise CallbackFailed(f"{host} cannot be reached", _LOOK)
 
     def _addresses(self, target: Target, host: str, port: int) -> list[str]:
@@ -213,8 +173,9 @@ class _Call:
     body: bytes | None = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     retries: Retry
+    limits: Limits
 
-    def made(self, pool: HTTPConnectionPool) -> Answer:
+    def made(self, pool: HTTPConnectionPool, deadline: Deadline) -> Answer:
         with pool:
             answer = pool.urlopen(
                 self.method,
@@ -226,37 +187,98 @@ class _Call:
                 preload_content=False,
             )
             try:
-                return Answer(answer.status, _document(answer), answer.headers.get("Retry-After"))
+                body, whole = _document(answer, self.limits)
+                deadline.check()  # what was cut off in its headers looks like an answer
+                return Answer(answer.status, body, whole, answer.headers.get("Retry-After"))
             finally:
                 answer.close()
 
 
-def _document(answer: BaseHTTPResponse) -> bytes:
-    """What was answered, so far as it is short and quick; of a refusal its status is enough."""
-    until, found = time.monotonic() + ANSWER_SECONDS, b""
-    while 200 <= answer.status < 300 and len(found) <= ANSWER_BYTES and time.monotonic() < until:
+def _document(answer: BaseHTTPResponse, limits: Limits) -> tuple[bytes, bool]:
+    """What was answered, if it is short and quick; of a refusal its status is enough."""
+    until, found = time.monotonic() + limits.answer_seconds, b""
+    if not 200 <= answer.status < 300:
+        return b"", True
+    while len(found) <= limits.answer_bytes and time.monotonic() < until:
         piece = answer.read1(4096, decode_content=False)
         if not piece:
-            return found
+            return found, True
         found += piece
-    return b""
+    return b"", False
 
 
-def _pool(target: Target, parts: tuple[str, str, int, str], address: str) -> HTTPConnectionPool:
+def _silence(host: str, reason: Exception | None, deadline: Deadline) -> CallbackFailed:
+    """What is said where no answer came."""
+    kind = AnswerLost if deadline.reached else CallbackFailed
+    if deadline.over:
+        return kind(f"{host} gave no answer within {deadline.seconds:g} s", _LOOK)
+    return kind(f"{host} gave no answer: {type(reason).__name__}", _LOOK)
+
+
+class _Timed(HTTPConnection):
+    """A connection that ends with the call. Writing may take as long as reading."""
+
+    def __init__(self, *args: Any, deadline: Deadline, read: float, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.deadline, self.read = deadline, read
+
+    def connect(self) -> None:
+        self.deadline.check()
+        super().connect()
+        self.sock.settimeout(self.read)
+        self.deadline.watch(self.sock)
+
+
+class _TimedTls(_Timed, HTTPSConnection):
+    """The same, with TLS."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Timed
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TimedTls
+
+
+def _pool(
+    target: Target,
+    parts: tuple[str, str, int, str],
+    address: str,
+    limits: Limits,
+    deadline: Deadline,
+) -> HTTPConnectionPool:
     """Connections to that very address; the name is what the certificate must be made out to."""
     scheme, host, port, _ = parts
     named = f"[{host}]" if ":" in host else host
     default = port == (443 if scheme == "https" else 80)
-    headers = {"Host": named if default else f"{named}:{port}"}
+    known: dict[str, Any] = {
+        "headers": {"Host": named if default else f"{named}:{port}"},
+        "timeout": Timeout(connect=limits.connect, read=limits.read),
+        "deadline": deadline,
+        "read": limits.read,
+    }
     if scheme == "http":
-        return HTTPConnectionPool(address, port, timeout=PATIENCE, headers=headers)
-    return HTTPSConnectionPool(
+        return _Pool(address, port, **known)
+    return _TlsPool(
         address,
         port,
-        timeout=PATIENCE,
-        headers=headers,
         cert_reqs="CERT_REQUIRED",
         ca_certs=target.ca_file or DEFAULT_CA_BUNDLE_PATH,
         server_hostname=host,
         assert_hostname=host,
+        **known,
     )
+
+
+__all__ = [
+    "FAILING",
+    "RETRIES",
+    "Answer",
+    "AnswerLost",
+    "Limits",
+    "Outgoing",
+    "Target",
+    "form_of",
+    "split",
+]

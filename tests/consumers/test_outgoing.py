@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from api.consumers.addresses import suits
-from api.consumers.outgoing import Outgoing, Target, split
+from api.consumers.outgoing import RETRIES, AnswerLost, Limits, Outgoing, Target, split
 from mlflow_evidence_plugin.errors import CallbackFailed, CallbackRefused
 from tests.authority import openssl
 from tests.consumers.conftest import BRISK
@@ -28,6 +29,10 @@ def double():
 @pytest.fixture
 def outgoing():
     return Outgoing(BRISK)
+
+
+ONCE = Outgoing(RETRIES.new(total=0), limits=Limits(5, 2, 0.5))
+"""One try, and half a second for all of it."""
 
 
 def local(url: str, ca_file: str | None = None) -> Target:
@@ -205,8 +210,6 @@ def test_what_may_pass_is_tried_again_and_not_for_ever(double, outgoing, status)
 
 
 def test_the_pauses_grow_and_end():
-    from api.consumers.outgoing import RETRIES
-
     tries, pauses = RETRIES, []
     for _ in range(5):
         tries = tries.increment("POST", "/", error=None)
@@ -219,7 +222,16 @@ def test_the_pauses_grow_and_end():
 
 def test_an_answer_that_is_too_long_is_none(double, outgoing):
     double.first = [(200, b"[" + b"1," * 500_000 + b"1]")]
-    assert outgoing.post(local(double.url), "x", {}, {}).json() is None
+    answer = outgoing.post(local(double.url), "x", {}, {})
+    assert (answer.taken, answer.whole, answer.json()) == (True, False, None)
+
+
+@pytest.mark.parametrize(("length", "whole"), [(1000, True), (1001, False)])
+def test_an_answer_is_read_up_to_its_bound(double, length, whole):
+    double.first = [(200, b"x" * length)]
+    limits = Limits(5, 2, 5, answer_bytes=1000)
+    answer = Outgoing(BRISK, limits=limits).post(local(double.url), "x", {}, {})
+    assert (answer.whole, len(answer.body)) == (whole, length if whole else 0)
 
 
 def test_what_a_failing_server_says_at_length_is_not_read(outgoing):
@@ -240,14 +252,19 @@ def test_what_a_failing_server_says_at_length_is_not_read(outgoing):
     assert sum(sent) < 6 * (16 << 20), "more than what the kernel holds for six connections"
 
 
-def raw(*pieces: bytes, pause: float = 0.0, said: Iterable[bytes] = ()) -> int:
+def raw(
+    *pieces: bytes,
+    pause: float = 0.0,
+    said: Iterable[bytes] = (),
+    tls: ssl.SSLContext | None = None,
+) -> int:
     """A server that answers each call with these bytes: its port."""
     server = socket.create_server(("127.0.0.1", 0))
 
     def run() -> None:
         while True:
             connection, _ = server.accept()
-            with connection:
+            with tls.wrap_socket(connection, True) if tls else connection as connection:
                 connection.recv(65536)
                 try:
                     for piece in said or pieces:
@@ -268,14 +285,71 @@ def test_a_server_that_breaks_off_gave_no_answer(outgoing, said):
         outgoing.post(local(f"http://127.0.0.1:{raw(said)}"), "x", {}, {})
 
 
-def test_a_server_that_drips_is_cut_off(outgoing, monkeypatch):
-    monkeypatch.setattr("api.consumers.outgoing.ANSWER_SECONDS", 0.5)
+def test_a_document_that_drips_is_left_and_the_call_was_taken():
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+    outgoing = Outgoing(BRISK, limits=Limits(5, 2, 3, answer_seconds=0.5))
     began = time.monotonic()
     port = raw(head, *([b"x"] * 100), pause=0.1)
     answer = outgoing.post(local(f"http://127.0.0.1:{port}"), "x", {}, {})
-    assert answer.json() is None
-    assert time.monotonic() - began < 5
+    assert (answer.taken, answer.whole, answer.json()) == (True, False, None)
+    assert time.monotonic() - began < 2
+
+
+DRIPS = {
+    "status": [b"HTTP/1.1 200 ", *([b"O"] * 60)],
+    "header": [b"HTTP/1.1 200 OK\r\nX-Long: ", *([b"x"] * 60)],
+    "headers": [b"HTTP/1.1 200 OK\r\n", *([b"X-Again: x\r\n"] * 60)],
+    "continue": [b"HTTP/1.1 100 Continue\r\n\r\n"] * 60,
+    "chunk": [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", *([b"0"] * 60)],
+}
+
+
+@pytest.mark.parametrize("pieces", DRIPS.values(), ids=DRIPS)
+def test_whatever_drips_the_whole_call_ends(pieces):
+    outgoing = Outgoing(RETRIES.new(total=1, backoff_factor=0.01), limits=Limits(5, 2, 0.5))
+    target = local(f"http://127.0.0.1:{raw(*pieces, pause=0.1)}")
+    threads, began = set(threading.enumerate()), time.monotonic()
+    with pytest.raises(AnswerLost, match=r"no answer within 0.5 s"):
+        outgoing.call("POST", target, "x", b"", {})
+    assert time.monotonic() - began < 2
+    assert set(threading.enumerate()) <= threads
+
+
+def test_over_tls_the_whole_call_ends_as_well(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    port = raw(*DRIPS["header"], pause=0.1, tls=context)
+    began = time.monotonic()
+    with pytest.raises(AnswerLost, match="within"):
+        ONCE.call("POST", local(f"https://localhost:{port}", certificate[0]), "x", b"", {})
+    assert time.monotonic() - began < 2
+
+
+def test_a_handshake_that_drips_is_given_up():
+    port = raw(b"\x16\x03\x03\x40\x00", *([b"\x02"] * 60), pause=0.1)
+    outgoing = Outgoing(RETRIES.new(total=0), limits=Limits(0.5, 5, 5))
+    began = time.monotonic()
+    with pytest.raises(CallbackFailed):
+        outgoing.call("POST", local(f"https://localhost:{port}"), "x", b"", {})
+    assert time.monotonic() - began < 2
+
+
+def test_a_far_side_that_does_not_read_is_left():
+    """Its window is full: what is written waits."""
+    with socket.create_server(("127.0.0.1", 0)) as trap:
+        target = local(f"http://127.0.0.1:{trap.getsockname()[1]}")
+        began = time.monotonic()
+        with pytest.raises(AnswerLost):
+            ONCE.call("POST", target, "x", b"x" * (32 << 20), {})
+    assert time.monotonic() - began < 2
+
+
+def test_one_that_is_not_there_has_lost_nothing():
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    with pytest.raises(CallbackFailed, match="cannot be reached") as failed:
+        ONCE.call("POST", local(f"http://127.0.0.1:{port}"), "x", b"", {})
+    assert not isinstance(failed.value, AnswerLost)
 
 
 # Addresses as text

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from api.consumers.telling import LONGEST_PAUSE
+from api.consumers.outgoing import Limits
+from api.consumers.telling import LONGEST_PAUSE, ONCE
 from mlflow_evidence_plugin.render.change import LENGTHS, MARK
 from mlflow_evidence_plugin.storage import Deliveries
 from mlflow_evidence_plugin.storage.deliveries import MOST
@@ -30,6 +32,8 @@ models = ["{models}"]
 experiments = ["*"]
 """
 HOUR = timedelta(hours=1)
+HASTY = replace(ONCE, limits=Limits(read=0.2))
+"""Waits for an answer only as long as a test may."""
 
 
 @pytest.fixture(autouse=True)
@@ -294,17 +298,10 @@ def test_what_lets_us_in_is_in_no_log(servicenow, released, teller, text, number
         assert secret not in repr(telling.systems)
 
 
-def test_a_system_that_hangs_is_left_for_later(
-    servicenow, released, teller, text, number, monkeypatch, caplog
-):
-    from urllib3 import Timeout
-
-    from api.consumers import outgoing
-
-    monkeypatch.setattr(outgoing, "PATIENCE", Timeout(connect=1, read=0.2))
+def test_a_system_that_hangs_is_left_for_later(servicenow, released, teller, text, number, caplog):
     servicenow.new_change(number)
     servicenow.first = [1.0]
-    teller(text(released(number).model)).catch_up()
+    teller(text(released(number).model), outgoing=HASTY).catch_up()
     assert "gave no answer" in caplog.text
     assert len(servicenow.asked) == 1
 

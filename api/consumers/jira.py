@@ -46,11 +46,12 @@ class Jira:
         issue = f"rest/api/3/issue/{news.ticket}"
         if news.url:
             link = _link(news, news.url)
-            yield "link", partial(self._post, outgoing, f"{issue}/remotelink", link)
+            tell = partial(self._post, outgoing, f"{issue}/remotelink", link)
+            yield Part("link", tell, again=True)
         comment = {"body": verdict_adf(news.exhibit, news.environment, news.url)}
-        yield "comment", partial(self._post, outgoing, f"{issue}/comment", comment)
+        yield Part("comment", partial(self._post, outgoing, f"{issue}/comment", comment))
         for name, made in news.files(self.desk.attach):
-            yield name, partial(self._attach, outgoing, f"{issue}/attachments", made)
+            yield Part(name, partial(self._attach, outgoing, f"{issue}/attachments", made))
 
     def _post(self, outgoing: Outgoing, path: str, document: dict[str, Any]) -> None:
         self.desk.send(outgoing, "POST", path, json.dumps(document).encode())

@@ -51,9 +51,9 @@ class ServiceNow:
             if name == NOTES or not found[name] or str(found[name]).startswith(MARK)
         }
         mine[NOTES] += f"\n{news.url}" if news.url else ""
-        yield "fields", partial(self._patch, outgoing, found["sys_id"], mine)
+        yield Part("fields", partial(self._patch, outgoing, found["sys_id"], mine))
         for name, made in news.files(self.desk.attach):
-            yield name, partial(self._attach, outgoing, found["sys_id"], made)
+            yield Part(name, partial(self._attach, outgoing, found["sys_id"], made))
 
     def _find(self, outgoing: Outgoing, number: str, fields: dict[str, str]) -> dict[str, Any]:
         """The change request with that very number, as it is now; NotTaken."""
@@ -64,7 +64,7 @@ class ServiceNow:
             "sysparm_limit": "2",
         }
         path = f"api/now/table/{TABLE}?{urlencode(query)}"
-        answer = self.desk.send(outgoing, "GET", path, None).json()
+        answer = self.desk.ask(outgoing, path)
         rows = answer.get("result") if isinstance(answer, dict) else None
         # A query that ServiceNow does not understand is answered with whatever there is.
         found = [r for r in rows if isinstance(r, dict)] if isinstance(rows, list) else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -17,8 +17,8 @@ from mlflow_evidence_plugin.service import Evidence
 from mlflow_evidence_plugin.service.linking import Linking
 from mlflow_evidence_plugin.storage import Owed, Pushes
 
-from .outgoing import RETRIES, Outgoing
-from .ticketing import ATTACH_BYTES, News, NotTaken, TicketSystem
+from .outgoing import RETRIES, Limits, Outgoing
+from .ticketing import ATTACH_BYTES, News, NotTaken, Part, TicketSystem
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,13 @@ PAGE = 200
 _SAME = 200
 """Verdicts that are looked through for whether one still says what it said."""
 
-ONCE = Outgoing(RETRIES.new(total=0))
-"""A comment that comes twice is two comments: another try is for later, and is counted."""
+ONCE = Outgoing(
+    RETRIES.new(total=0), limits=Limits(read=70, whole=300, answer_seconds=60, answer_bytes=1 << 20)
+)
+"""A comment that comes twice is two comments: another try is for later, and is counted.
+
+ServiceNow lets a call run for 60 s, unless somebody has changed that; and an archive is long.
+"""
 
 
 @dataclass
@@ -127,7 +132,7 @@ class Telling:
         try:
             news = self._news_of(owed, system)
             parts = system.parts(news, self.outgoing) if news else iter(())
-            whole = all(self._tell(owed, *part) for part in parts)
+            whole = all(self._tell(owed, part) for part in parts)
         except NotTaken as error:
             self._later(owed, error)
             return error.of_one
@@ -142,19 +147,36 @@ class Telling:
             log.info("%s %s: told that %s", owed.system, news.ticket, _brief(news.verdict))
         return True
 
-    def _tell(self, owed: Owed, part: str, tell: Callable[[], object]) -> bool:
-        """Tell a part that was not taken yet.
+    def _tell(self, owed: Owed, part: Part) -> bool:
+        """Tell a part that was not taken yet; NotTaken.
 
         False where no more is to be told: the verdict has turned meanwhile, or another worker has
         the ticket.
         """
-        if self.pushes.has(owed, part):
+        if self.pushes.has(owed, part.name):
             return True
         if not self.pushes.renew(owed, self._lease()) or self._still(owed) is None:
             return False
-        tell()
-        self.pushes.took(owed, part, rfc3339(self.evidence.now()))
+        try:
+            part.tell()
+        except NotTaken as error:
+            if not error.lost or part.again or self._first(owed, part):
+                raise
+            said = "%s %s: the answer to %s was lost twice: it may not have come; look there"
+            log.warning(said, owed.system, owed.ticket, part.name)
+        self.pushes.took(owed, part.name, rfc3339(self.evidence.now()))
         return True
+
+    def _first(self, owed: Owed, part: Part) -> bool:
+        """Whether no answer to this part was lost before; from now on one was.
+
+        The second time it is left at that: a system that takes what it is told, and is slow to say
+        so, would be told the same at every try.
+        """
+        lost = f"{part.name} lost"
+        known = self.pushes.has(owed, lost)
+        self.pushes.took(owed, lost, rfc3339(self.evidence.now()))
+        return not known
 
     def _later(self, owed: Owed, error: NotTaken) -> None:
         """Another try, not before its pause is over; said once, however often it comes again."""

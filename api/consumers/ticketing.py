@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from marshmallow import ValidationError, fields, validate
 
@@ -17,14 +17,17 @@ from mlflow_evidence_plugin.storage import Principal
 
 from ..schemas import names
 from .options import HeaderSecretFile, SecretFile, TargetOptions, globs, principal, target
-from .outgoing import FAILING, Answer, Outgoing, Target
+from .outgoing import FAILING, Answer, AnswerLost, Outgoing, Target
 
 ARCHIVE, HTML = "archive", "html"
 ATTACH_BYTES = 32 << 20
 """Of an attachment. A longer archive is not attached: it can be fetched from the service."""
 
-OF_ONE = (400, 404, 409, 410, 413, 422)
-"""Refusals that are about this one ticket, and say nothing of the next."""
+OF_ONE = (200, 400, 404, 409, 410, 413, 422)
+"""Answers that are about this one ticket, and say nothing of the next."""
+
+LOST = (504,)
+"""A gateway's word that it did not wait for the answer: what was asked may be done all the same."""
 
 _TICKET = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ZIP, _HTML = "application/zip", "text/html; charset=utf-8"
@@ -37,11 +40,17 @@ _MEND = {
 
 
 class NotTaken(Exception):
-    """Another system did not take what it was told. `status` is None where it gave no answer."""
+    """Another system did not take what it was told. `status` is None where it gave no answer.
 
-    def __init__(self, detail: str, mend: str, status: int | None, pause: int | None) -> None:
+    `lost` where it was asked, so that it may have taken it all the same.
+    """
+
+    def __init__(
+        self, detail: str, mend: str, status: int | None, pause: int | None, lost: bool = False
+    ) -> None:
         super().__init__(detail)
         self.detail, self.mend, self.status, self.pause = detail, mend, status, pause
+        self.lost = lost or status in LOST
 
     @property
     def of_one(self) -> bool:
@@ -75,7 +84,8 @@ class Desk:
         try:
             answer = outgoing.call(method, self.target, path, body, sent)
         except (CallbackFailed, CallbackRefused) as error:
-            raise NotTaken(error.detail, error.mend, None, None) from None
+            lost = isinstance(error, AnswerLost)
+            raise NotTaken(error.detail, error.mend, None, None, lost) from None
         if answer.taken:
             return answer
         mend = _MEND.get(answer.status, "")
@@ -83,6 +93,15 @@ class Desk:
             mend = "it is tried again by itself"
         said = f"{self.target.url} answered HTTP {answer.status}"
         raise NotTaken(said, mend, answer.status, _seconds(answer.retry_after))
+
+    def ask(self, outgoing: Outgoing, path: str) -> Any:
+        """The document below the system's address, None where it is none; NotTaken."""
+        answer = self.send(outgoing, "GET", path, None)
+        if not answer.whole:
+            said = f"{self.target.url} answered more than can be read"
+            mend = "see why what is asked for is so long, or so slow to come"
+            raise NotTaken(said, mend, answer.status, None)
+        return answer.json()
 
 
 @dataclass(frozen=True)
@@ -123,7 +142,14 @@ class Attachment:
     data: bytes = field(repr=False)
 
 
-Part = tuple[str, Callable[[], object]]
+class Part(NamedTuple):
+    """Something that is told by one call. `again`: telling it twice is telling it once."""
+
+    name: str
+    tell: Callable[[], object]
+    again: bool = False
+
+
 Made = Callable[[], "Attachment | None"]
 
 
@@ -135,7 +161,7 @@ class TicketSystem(Protocol):
         """Where it is, and what it wants."""
 
     def parts(self, news: News, outgoing: Outgoing) -> Iterator[Part]:
-        """What is to be told, in order: the name of each part, and what tells it. NotTaken."""
+        """What is to be told, in order. NotTaken."""
 
 
 class TicketOptions(TargetOptions):

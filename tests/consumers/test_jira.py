@@ -8,6 +8,8 @@ from datetime import timedelta
 
 import pytest
 
+from api.consumers.outgoing import Limits
+from api.consumers.telling import ONCE
 from mlflow_evidence_plugin.render.adf import MOST, verdict_adf
 from mlflow_evidence_plugin.storage import Deliveries
 from tests.conftest import instant
@@ -208,6 +210,20 @@ def test_a_part_that_was_taken_is_not_told_again(captured, told, jira, released,
     assert (len(jira.comments[key]), jira.files) == (1, [])
     told(HOUR)
     assert (len(jira.comments[key]), len(jira.files)) == (1, 2)
+
+
+def test_a_link_whose_answer_is_lost_is_made_again_until_it_is_taken(
+    captured, told, jira, released, key
+):
+    """Making it twice is making it once: it never counts as made before somebody says so."""
+    released(key)
+    hasty = replace(ONCE, limits=Limits(read=0.2))
+    for hours in (0, 1, 2):
+        jira.first = [0.5]
+        told(hours * HOUR, outgoing=hasty)
+        assert jira.comments[key] == []
+    told(3 * HOUR)
+    assert (len(jira.links), len(jira.comments[key]), len(jira.files)) == (1, 1, 2)
 
 
 def test_the_token_is_in_no_log(captured, told, jira, released, key, caplog):

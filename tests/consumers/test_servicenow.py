@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 import zipfile
 from dataclasses import replace
 from datetime import timedelta
@@ -304,6 +305,110 @@ def test_a_system_that_hangs_is_left_for_later(servicenow, released, teller, tex
     teller(text(released(number).model), outgoing=HASTY).catch_up()
     assert "gave no answer" in caplog.text
     assert len(servicenow.asked) == 1
+
+
+@pytest.fixture
+def slow(servicenow, monkeypatch):
+    """Does its work, and answers later than anybody waits."""
+
+    def made(name):
+        work = getattr(servicenow, name)
+        monkeypatch.setattr(servicenow, name, lambda *said: (work(*said), time.sleep(0.6))[0])
+
+    return made
+
+
+def test_a_note_whose_answer_is_lost_comes_twice_at_most_and_the_files_come(
+    servicenow, released, teller, text, number, slow, caplog
+):
+    sys_id = servicenow.new_change(number)
+    said = text(released(number).model)
+    slow("patch")
+    for hours in range(0, 4 * MOST, 4):
+        teller(said, hours * HOUR, outgoing=HASTY).catch_up()
+        time.sleep(0.5)
+    assert len(servicenow.notes[sys_id]) == 2
+    assert len(servicenow.files) == 2
+    assert caplog.text.count("answer to fields was lost twice: it may not have come") == 1
+    assert "given up" not in caplog.text
+
+
+def test_a_file_whose_answer_is_lost_comes_twice_at_most(
+    servicenow, released, teller, text, number, slow
+):
+    sys_id = servicenow.new_change(number)
+    said = text(released(number).model)
+    slow("attach")
+    for hours in range(0, 4 * MOST, 4):
+        teller(said, hours * HOUR, outgoing=HASTY).catch_up()
+        time.sleep(0.5)
+    assert len(servicenow.notes[sys_id]) == 1
+    assert len(servicenow.files) == 4
+
+
+@pytest.mark.parametrize("pause", [0.6, 0], ids=["no-answer", "gateway"])
+def test_what_never_came_is_told_at_the_next_try(
+    servicenow, released, teller, text, number, monkeypatch, pause
+):
+    sys_id = servicenow.new_change(number)
+    said = text(released(number).model)
+    with monkeypatch.context() as patched:
+        patched.setattr(servicenow, "patch", lambda *_: (time.sleep(pause), (504, {}))[1])
+        teller(said, outgoing=HASTY).catch_up()
+    assert servicenow.notes[sys_id] == []
+    teller(said, HOUR).catch_up()
+    assert len(servicenow.notes[sys_id]) == 1
+    assert len(servicenow.files) == 2
+
+
+def test_an_answer_that_a_gateway_lost_is_lost_too(
+    servicenow, released, teller, text, number, monkeypatch
+):
+    sys_id = servicenow.new_change(number)
+    said = text(released(number).model)
+    patch = servicenow.patch
+    monkeypatch.setattr(servicenow, "patch", lambda *said: (patch(*said), (504, {}))[1])
+    for hours in range(0, 4 * MOST, 4):
+        teller(said, hours * HOUR).catch_up()
+    assert (len(servicenow.notes[sys_id]), len(servicenow.files)) == (2, 2)
+
+
+def test_a_system_that_is_away_has_lost_nothing(servicenow, released, teller, text, number, caplog):
+    """However often it cannot be reached: nothing counts as told."""
+    sys_id = servicenow.new_change(number)
+    said = text(released(number).model)
+    away = said.replace(servicenow.url, "http://127.0.0.1:1")
+    for hours in range(0, 20, 4):
+        teller(away, hours * HOUR).catch_up()
+    teller(said, 24 * HOUR).catch_up()
+    assert len(servicenow.notes[sys_id]) == 1
+    assert "lost" not in caplog.text
+
+
+def test_servicenow_may_take_as_long_as_it_lets_its_own_calls_run():
+    assert ONCE.limits.read >= 65
+    assert ONCE.limits.whole > ONCE.limits.read + ONCE.limits.answer_seconds
+
+
+def test_a_change_with_full_fields_is_told(servicenow, released, teller, text, number):
+    full = dict.fromkeys(("justification", "implementation_plan", "backout_plan"), "漢" * 4000)
+    sys_id = servicenow.new_change(number, **full)
+    teller(text(released(number).model)).catch_up()
+    assert len(servicenow.notes[sys_id]) == 1
+    assert {name: servicenow.rows[sys_id][name] for name in full} == full
+
+
+def test_an_answer_that_is_too_long_is_said_to_be(
+    servicenow, released, teller, text, number, caplog
+):
+    servicenow.new_change(number, justification="x" * (1 << 20))
+    other = servicenow.new_change(f"{number}1")
+    released(number)
+    released(f"{number}1")
+    teller(text("told-*")).catch_up()
+    assert "answered more than can be read" in caplog.text
+    assert f"there is no change request {number}" not in caplog.text
+    assert len(servicenow.notes[other]) == 1, "it is about that change alone"
 
 
 @pytest.mark.parametrize(

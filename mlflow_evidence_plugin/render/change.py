@@ -32,7 +32,6 @@ def change_fields(exhibit: Exhibit, environment: str) -> dict[str, str]:
     """The fields, from the exhibit's one verdict, or none, in that environment."""
     shown = Shown(exhibit)
     verdict = next((v for v in shown.verdicts if v["environment"] == environment), None)
-    word = verdict["word"].lower() if verdict else "not judged"
     texts = {
         "justification": _justification(shown),
         "implementation_plan": _implementation(shown),
@@ -40,7 +39,8 @@ def change_fields(exhibit: Exhibit, environment: str) -> dict[str, str]:
         "test_plan": (*_verdict(verdict, environment), *_tests(shown)),
         "work_notes": (*_verdict(verdict, environment), f"Record: {shown.digest}"),
     }
-    title = f"Release {one_line(shown.subject)} to {one_line(environment)}: {word}"
+    # Without the verdict: no mark tells it from a title of somebody's own, so that it stays.
+    title = f"Release {one_line(shown.subject)} to {one_line(environment)}"
     told = {"short_description": title[: LENGTHS["short_description"]]}
     return told | {name: _fitting(name, lines) for name, lines in texts.items()}
 

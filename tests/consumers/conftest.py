@@ -248,6 +248,22 @@ def released(maker, admin, service) -> Callable[..., SimpleNamespace]:
 
 
 @pytest.fixture
+def turned(maker, admin, service) -> Callable[[SimpleNamespace], None]:
+    """Turns a release's verdict from allowed to blocked, once."""
+    done: set[str] = set()
+
+    def turn(release: SimpleNamespace) -> None:
+        if release.subject in done:
+            return
+        done.add(release.subject)
+        maker.client.log_metric(release.run_id, "auc", 0.1, step=99)
+        admin.capture(model=release.model, version=release.version)
+        service.evidence.deciding.settle(release.subject)
+
+    return turn
+
+
+@pytest.fixture
 def last(service) -> int:
     """The place of the last verdict so far: what comes after it is this test's own."""
     found = service.evidence.deciding.decisions.after(0, "", 1_000_000)

@@ -73,22 +73,6 @@ def waive(service, app, release):
     assert client.post(f"/v1/bundles/{release.digest}/waivers", waiver).status_code == 201
 
 
-@pytest.fixture
-def turned(maker, admin, service):
-    """Turns a release's verdict from allowed to blocked, once."""
-    done = set()
-
-    def turn(release):
-        if release.subject in done:
-            return
-        done.add(release.subject)
-        maker.client.log_metric(release.run_id, "auc", 0.1, step=99)
-        admin.capture(model=release.model, version=release.version)
-        service.evidence.deciding.settle(release.subject)
-
-    return turn
-
-
 # Told
 
 

@@ -85,7 +85,7 @@ def test_a_change_gets_fields_note_and_files(servicenow, released, teller, text,
     release = released(number)
     teller(text(release.model)).catch_up()
     row = servicenow.rows[sys_id]
-    assert row["short_description"] == f"Release {release.subject} to prod: allowed"
+    assert row["short_description"] == f"Release {release.subject} to prod"
     assert "set alias production to the previous version" in row["backout_plan"]
     assert "Metric auc = 0.95" in row["test_plan"]
     assert all(
@@ -130,6 +130,24 @@ def test_a_verdict_that_changes_is_told_again(servicenow, released, teller, text
     assert len(servicenow.notes[sys_id]) == 2
     assert "Allowed for prod" in servicenow.notes[sys_id][1]
     assert "waived: metric-threshold" in servicenow.rows[sys_id]["test_plan"]
+
+
+def test_no_field_says_what_the_verdict_no_longer_says(
+    servicenow, released, teller, text, number, turned
+):
+    """A title of ours is not known from a person's, so that it is never written anew."""
+    sys_id = servicenow.new_change(number)
+    release = released(number)
+    telling = teller(text(release.model))
+    telling.catch_up()
+    row = servicenow.rows[sys_id]
+    assert "allowed" in row["test_plan"].lower()
+    turned(release)
+    telling.catch_up()
+    ours = {name: row[name].lower() for name in LENGTHS if name in row}
+    assert "blocked for prod" in ours["test_plan"]
+    assert set(ours) == set(LENGTHS) - {"work_notes"}
+    assert [name for name, said in ours.items() if "allowed" in said] == []
 
 
 def test_a_verdict_that_says_the_same_of_the_same_release_is_no_news(

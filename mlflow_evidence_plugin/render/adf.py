@@ -6,6 +6,7 @@ https://developer.atlassian.com/cloud/jira/platform/apis/document/structure/
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from typing import Any
 
 from .exhibit import Exhibit
@@ -14,7 +15,10 @@ from .text import one_line
 
 Node = dict[str, Any]
 MOST = 50
-"""Reasons told one by one: Jira takes 32,767 characters of a comment."""
+"""Reasons told one by one."""
+
+LONGEST = 24_000
+"""Characters of them all, in UTF-16. Jira takes 32,767 of a comment, and may count marks, too."""
 
 
 def verdict_adf(exhibit: Exhibit, environment: str, url: str | None = None) -> Node:
@@ -26,8 +30,7 @@ def verdict_adf(exhibit: Exhibit, environment: str, url: str | None = None) -> N
     content = [_paragraph(*head)]
     items = list(_reasons(verdict)) if verdict else []
     if items:
-        more = [[_text(f"and {len(items) - MOST} more in the evidence")]] if items[MOST:] else []
-        content.append(_list(*items[:MOST], *more))
+        content.append(_list(*_fitting(items)))
     content.append(_paragraph(_text("Record "), _code(shown.digest)))
     if url:
         content.append(_paragraph(_link("The evidence", url)))
@@ -45,6 +48,18 @@ def _reasons(verdict: Mapping[str, Any]) -> Iterator[list[Node]]:
                 told += [_text("; answered for by "), _code(one["by"])]
                 told += [_text(f" until {one['expires_at']}")]
             yield told
+
+
+def _fitting(items: list[list[Node]]) -> list[list[Node]]:
+    """As many as there is room for, from the first on, and how many are left out."""
+    lengths = (sum(_length(node["text"]) for node in one) for one in items[:MOST])
+    told = sum(so_far <= LONGEST for so_far in accumulate(lengths))
+    left = len(items) - told
+    return items[:told] + ([[_text(f"and {left} more in the evidence")]] if left else [])
+
+
+def _length(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
 
 
 def _text(text: str, *marks: Node) -> Node:

@@ -63,6 +63,11 @@ def text_of(node: Any) -> str:
     return node.get("text", "") + "".join(text_of(one) for one in node.get("content", []))
 
 
+def length(text: str) -> int:
+    """Its characters as Java counts them: UTF-16."""
+    return len(text.encode("utf-16-le")) // 2
+
+
 @dataclass
 class Jira(Desk):
     """A site with issues."""
@@ -101,7 +106,7 @@ class Jira(Desk):
 
     def comment(self, key: str, asked: Asked) -> Said:
         body = asked.json.get("body")
-        if wrong_in(body) or len(text_of(body)) > COMMENT_LIMIT:
+        if wrong_in(body) or length(text_of(body)) > COMMENT_LIMIT:
             return errors(400, f"INVALID_INPUT: {wrong_in(body)}")
         self.comments[key].append(body)
         return 201, {"id": str(len(self.comments[key])), "body": body}

@@ -14,7 +14,7 @@ from mlflow_evidence_plugin.render.adf import MOST, verdict_adf
 from mlflow_evidence_plugin.storage import Deliveries
 from tests.conftest import instant
 from tests.consumers.conftest import PUBLIC_URL
-from tests.consumers.jira import text_of, wrong_in
+from tests.consumers.jira import COMMENT_LIMIT, length, text_of, wrong_in
 from tests.contract.checked import Client
 from tests.faults.processes import until
 
@@ -249,7 +249,7 @@ def test_strangers_text_cannot_break_the_document(service, captured, tokens):
     }
     made = verdict_adf(replace(exhibit, decisions=[verdict]), verdict["environment"])
     assert wrong_in(made) is None
-    assert len(text_of(made)) < 32_767
+    assert length(text_of(made)) <= COMMENT_LIMIT
     assert f"and {150 - MOST} more" in text_of(made)
     assert "javascript" in text_of(made)
     assert "'type': 'link'" not in str(made)

@@ -163,15 +163,17 @@ def settled(
     seconds: float,
     pause: float,
     waiting: Callable[[Verdict], None] = lambda _: None,
+    again: Callable[[], bool] = lambda: False,
 ) -> Verdict:
     """The verdict once it is no longer pending; a denial when that takes longer than it may.
 
-    `waiting` is told once that it takes longer; whether it can be told on does not matter.
+    `waiting` is told that it takes longer, once and whenever it is asked `again`; whether it can be
+    told on does not matter.
     """
     until = time.monotonic() + seconds
     verdict, told = now(), False
     while verdict.status == PENDING and time.monotonic() < until:
-        if not told:
+        if again() or not told:
             told = True
             try:
                 waiting(verdict)

@@ -20,6 +20,7 @@ class InFlight:
     def __init__(self, limit: int = LIMIT) -> None:
         self.limit = limit
         self._keys: dict[Hashable, str] = {}
+        self._repeated: set[Hashable] = set()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -28,10 +29,12 @@ class InFlight:
     def begin(self, key: Hashable, work: Callable[[], None], of: str = "") -> None:
         """Do the work beside the request, unless the same is being done; Busy.
 
+        That it was wanted again the work may see from `repeated`.
         The limit is that of each consumer, whose name is `of`: one leaves room for the others.
         """
         with self._lock:
             if key in self._keys:
+                self._repeated.add(key)
                 return
             if sum(one == of for one in self._keys.values()) >= self.limit:
                 raise Busy("too many verdicts are awaited already", "ask again in a minute")
@@ -42,6 +45,13 @@ class InFlight:
         except RuntimeError:
             self._end(key)
             raise Busy("no thread can be started", "ask again in a minute") from None
+
+    def repeated(self, key: Hashable) -> bool:
+        """Whether work was wanted again since it began, or since this was asked last."""
+        with self._lock:
+            wanted = key in self._repeated
+            self._repeated.discard(key)
+        return wanted
 
     def _run(self, key: Hashable, work: Callable[[], None]) -> None:
         try:
@@ -57,6 +67,7 @@ class InFlight:
     def _end(self, key: Hashable) -> None:
         with self._lock:
             self._keys.pop(key, None)
+            self._repeated.discard(key)
 
 
 def _place(error: Exception) -> str:

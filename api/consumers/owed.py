@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
 
 from mlflow_evidence_plugin.errors import EvidenceError
 
@@ -20,8 +21,9 @@ log = logging.getLogger(__name__)
 class Owed:
     """To whom a verdict is owed, on what, and how it is given.
 
-    `give` is called with the verdict, and once before that if it is `pending`. `key` tells the
-    same question from another; `where` is for the log, and begins with the consumer's name.
+    `give` is called with the verdict, and before that if it is `pending`: once, and again when the
+    same is asked again. `key` tells the same question from another; `where` is for the log, and
+    begins with the consumer's name.
     """
 
     key: Hashable
@@ -40,7 +42,8 @@ def begin(owed: Owed, delivery: Delivery | None = None) -> None:
 
     def answer() -> None:
         try:
-            verdict = settled(now, owed.minutes * 60, shared.pause, owed.give)
+            again = partial(shared.in_flight.repeated, owed.key)
+            verdict = settled(now, owed.minutes * 60, shared.pause, owed.give, again)
             owed.give(verdict)
         except Exception:
             if delivery is not None:

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from flask import Response, request
 from marshmallow import ValidationError, fields, post_load, validate
 
-from mlflow_evidence_plugin.errors import BadInput, Unauthorized
+from mlflow_evidence_plugin.errors import BadInput, CallbackFailed, Unauthorized
 from mlflow_evidence_plugin.storage import Principal
 
 from ..auth import service
 from ..contract import Blueprint, problems
 from ..schemas import AcceptedSchema, GitLabDeploymentSchema, GitLabMergeRequestSchema
-from .asking import PENDING, Question, Verdict
+from .asking import FAILED, PENDING, Question, Verdict
 from .mapping import Check, CheckOptions, by_place, place, unknown_place
 from .options import (
     HeaderSecretFile,
@@ -49,6 +50,9 @@ SCHEMES = {
 COMMENT_LIMIT = 255
 MERGE_REQUEST_FIELDS = ("source_branch", "target_branch", "title")
 DEPLOYMENT_FIELDS = ("ref", "commit_title")
+READ_BYTES = 8 * 1024 * 1024
+"""Of a merge request: its description alone may have 2^20 characters, each in six bytes of JSON."""
+
 _WEBHOOK_ID = re.compile(r"[\w.-]{1,128}", re.ASCII)
 
 
@@ -67,9 +71,18 @@ class GitLab:
 
     def post(self, outgoing: Outgoing, path: str, document: dict[str, Any]) -> None:
         """Answer; CallbackFailed."""
-        outgoing.post(
-            self.target, f"api/v4/{path}", document, {"PRIVATE-TOKEN": self.token.decode()}
-        )
+        outgoing.post(self.target, f"api/v4/{path}", document, self._proof)
+
+    def get(self, outgoing: Outgoing, path: str) -> dict[str, Any]:
+        """Look at something; CallbackFailed."""
+        found = outgoing.get(self.target, f"api/v4/{path}", self._proof, READ_BYTES).json()
+        if not isinstance(found, dict):
+            raise CallbackFailed("GitLab's answer cannot be read")
+        return found
+
+    @property
+    def _proof(self) -> dict[str, str]:
+        return {"PRIVATE-TOKEN": self.token.decode()}
 
 
 class MergeRequestOptions(CheckOptions):
@@ -139,18 +152,72 @@ def merge_request() -> Response:
     if request_["state"] not in ("opened", "reopened", "locked"):
         return told("ignored")
     where = (found["project"]["path_with_namespace"], rule["name"])
-    outgoing = consumers().outgoing
-    path = f"projects/{found['project']['id']}/merge_requests/{request_['iid']}"
-    about = {"sha": request_["last_commit"]["id"], "external_status_check_id": rule["id"]}
-
-    def give(verdict: Verdict) -> None:
-        document = about | {"status": verdict.status}
-        said.post(outgoing, f"{path}/status_check_responses", document)
-
-    asked = _asked(said, said.merge_requests, where, request_)
-    key = (NAME, path, about["sha"], rule["id"])
-    begin(Owed(key, (NAME, *where), said.wait_minutes, asked, give))
+    check = said.merge_requests.get(place(*where))
+    about = MergeRequest.of(found, check.field if check else None)
+    asked = _asked(said, check, where, request_)
+    give = partial(about.give, consumers().outgoing, said)
+    begin(Owed((NAME, where, about), (NAME, *where), said.wait_minutes, asked, give))
     return told("accepted")
+
+
+@dataclass(frozen=True)
+class MergeRequest:
+    """A merge request as it was asked about: its head, and the field that is read, if one is.
+
+    GitLab holds statuses against a head, and the newest counts. Title and target can be changed
+    under a head: so a verdict is given only on what the merge request still says.
+    """
+
+    path: str
+    rule: int
+    head: str
+    field: str | None
+    text: str
+
+    @classmethod
+    def of(cls, found: dict[str, Any], field_: str | None) -> MergeRequest:
+        """From the request."""
+        about, rule = found["object_attributes"], found["external_approval_rule"]
+        path = f"projects/{found['project']['id']}/merge_requests/{about['iid']}"
+        text = about[field_] if field_ else None
+        return cls(path, rule["id"], about["last_commit"]["id"], field_, text or "")
+
+    def give(self, outgoing: Outgoing, said: GitLab, verdict: Verdict) -> None:
+        """Set the status; CallbackFailed, also when something else is asked by now."""
+        # What is no pass is told unseen as well: an older pass may stand there.
+        self._look(outgoing, said, must=verdict.passed)
+        try:
+            self._set(outgoing, said, verdict.status)
+        finally:
+            if verdict.passed:
+                self._look_back(outgoing, said)
+
+    def _look(self, outgoing: Outgoing, said: GitLab, must: bool = True) -> None:
+        """CallbackFailed if something else is asked by now; or if it cannot be seen, but must."""
+        try:
+            now = said.get(outgoing, self.path)
+        except CallbackFailed:
+            if must:
+                raise
+            return
+        text = now.get(self.field) if self.field else None
+        if (now.get("sha"), text or "") != (self.head, self.text):
+            raise CallbackFailed(f"{self.path} has another head, or says something else, by now")
+
+    def _look_back(self, outgoing: Outgoing, said: GitLab) -> None:
+        """Take a pass back if the merge request was changed while GitLab took it; CallbackFailed.
+
+        The verdict on what it says now may have been given before: then the pass would count.
+        """
+        try:
+            self._look(outgoing, said)
+        except CallbackFailed:
+            self._set(outgoing, said, FAILED)
+            raise
+
+    def _set(self, outgoing: Outgoing, said: GitLab, status: str) -> None:
+        document = {"sha": self.head, "external_status_check_id": self.rule, "status": status}
+        said.post(outgoing, f"{self.path}/status_check_responses", document)
 
 
 @bp.post("/checks/gitlab/deployments")
@@ -178,7 +245,7 @@ def deployment() -> Response:
             comment = verdict.comment(COMMENT_LIMIT)
             said.post(outgoing, path, {"status": status, "comment": comment})
 
-    asked = _asked(said, said.deployments, where, found)
+    asked = _asked(said, said.deployments.get(place(*where)), where, found)
     owed = Owed((NAME, path), (NAME, *where), said.wait_minutes, asked, give)
     begin(owed, Delivery.take(NAME, name))
     return told("accepted")
@@ -202,10 +269,6 @@ def _needed(secret: bytes | None) -> bytes:
 
 
 def _asked(
-    said: GitLab,
-    checks: dict[tuple[str, ...], Check],
-    where: tuple[str, str],
-    found: dict[str, Any],
+    said: GitLab, check: Check | None, where: tuple[str, str], found: dict[str, Any]
 ) -> Question | Verdict:
-    check = checks.get(place(*where))
     return check.question(found, said.principal) if check else unknown_place(*where)

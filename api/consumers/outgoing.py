@@ -6,7 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
@@ -123,11 +123,16 @@ class Outgoing:
 
         CallbackRefused when the host's addresses are not of the kind that it may have.
         """
-        answer = self.call("POST", target, path, json.dumps(document).encode(), headers)
-        if not answer.taken:
-            host = urlsplit(target.url).hostname
-            raise CallbackFailed(f"{host} answered HTTP {answer.status}", _LOOK)
-        return answer
+        body = json.dumps(document).encode()
+        return _taken(target, self.call("POST", target, path, body, headers))
+
+    def get(self, target: Target, path: str, headers: Mapping[str, str], most: int) -> Answer:
+        """GET what is below a target, of so many bytes at the most. CallbackFailed unless 2xx.
+
+        CallbackRefused when the host's addresses are not of the kind that it may have.
+        """
+        patient = replace(self, limits=replace(self.limits, answer_bytes=most))
+        return _taken(target, patient.call("GET", target, path, None, headers))
 
     def call(
         self, method: str, target: Target, path: str, body: bytes | None, headers: Mapping[str, str]
@@ -194,15 +199,22 @@ class _Call:
                 answer.close()
 
 
+def _taken(target: Target, answer: Answer) -> Answer:
+    if not answer.taken:
+        host = urlsplit(target.url).hostname
+        raise CallbackFailed(f"{host} answered HTTP {answer.status}", _LOOK)
+    return answer
+
+
 def _document(answer: BaseHTTPResponse, limits: Limits) -> tuple[bytes, bool]:
     """What was answered, if it is short and quick; of a refusal its status is enough."""
-    until, found = time.monotonic() + limits.answer_seconds, b""
+    until, found = time.monotonic() + limits.answer_seconds, bytearray()
     if not 200 <= answer.status < 300:
         return b"", True
     while len(found) <= limits.answer_bytes and time.monotonic() < until:
         piece = answer.read1(4096, decode_content=False)
         if not piece:
-            return found, True
+            return bytes(found), True
         found += piece
     return b"", False
 

@@ -31,6 +31,7 @@ class Asked:
     path: str
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
 
     @property
     def json(self) -> Any:
@@ -66,7 +67,7 @@ def listening(double: Double, tls: tuple[str, str] | None = None) -> Iterator[st
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {key.lower(): value for key, value in self.headers.items()}
-            status, said = double.answer(Asked(self.path, headers, body))
+            status, said = double.answer(Asked(self.path, headers, body, self.command))
             content = said if isinstance(said, bytes) else json.dumps(said).encode()
             self.send_response(status)
             if 300 <= status < 400:
@@ -76,6 +77,8 @@ def listening(double: Double, tls: tuple[str, str] | None = None) -> Iterator[st
             self.end_headers()
             self.wfile.write(content)
             self.close_connection = True
+
+        do_GET = do_POST
 
         def log_message(self, *args: object) -> None:
             pass
@@ -293,12 +296,25 @@ GITLAB_LIMIT = 255
 
 
 class GitLab(Double):
-    """A project with a merge request, an external status check, and a blocked deployment."""
+    """A project with a merge request, an external status check, and a blocked deployment.
+
+    Each status is a new one, however often it is said, and the newest of a head counts
+    (`status_check_responses.create!` in ee/lib/api/status_checks.rb, `response_for` of the check).
+    """
 
     def __init__(self, secret: str, webhook_key: bytes, token: str) -> None:
         super().__init__(self.serve)
         self.secret, self.webhook_key, self.token = secret, webhook_key, token
         self.project, self.head, self.check = 6, "b" * 40, {"id": 1, "name": "Model evidence"}
+        self.request: dict[str, Any] = {
+            "iid": 4,
+            "id": 144,
+            "source_branch": "release",
+            "target_branch": "main",
+            "title": "Release the model",
+            "state": "opened",
+        }
+        self.description = "Why and how."
         self.responses: list[dict[str, Any]] = []
         self.approvals: list[dict[str, Any]] = []
 
@@ -306,9 +322,12 @@ class GitLab(Double):
         if asked.headers.get("private-token") != self.token:
             return 401, {"message": "401 Unauthorized"}
         base = f"/api/v4/projects/{self.project}"
-        if asked.path == f"{base}/merge_requests/4/status_check_responses":
+        what = (asked.method, asked.path.removeprefix(base))
+        if what == ("GET", "/merge_requests/4"):
+            return 200, {**self.request, "description": self.description, "sha": self.head}
+        if what == ("POST", "/merge_requests/4/status_check_responses"):
             return self.respond(asked.json)
-        if asked.path == f"{base}/deployments/15/approval":
+        if what == ("POST", "/deployments/15/approval"):
             return self.approve(asked.json)
         return 404, {"message": "404 Not found"}
 
@@ -321,8 +340,6 @@ class GitLab(Double):
             return 404, {"message": "404 Not found"}
         if said["sha"] != self.head:
             return 409, {"message": f"SHA does not match HEAD of source branch: {self.head}"}
-        if said["status"] in [one["status"] for one in self.responses]:
-            return 422, {"message": "it was said already"}
         self.responses.append(said)
         return 201, {"id": len(self.responses)}
 
@@ -335,13 +352,11 @@ class GitLab(Double):
         return 201, {"status": said["status"]}
 
     def merge_request(self, **changes: Any) -> dict[str, Any]:
-        request = {
-            "iid": 4,
-            "id": 144,
-            "source_branch": "release",
-            "target_branch": "main",
-            "title": "Release the model",
-            "state": "opened",
+        """Change the merge request: what GitLab then sends."""
+        self.request |= changes
+        said = {
+            **self.request,
+            "description": self.description,
             "last_commit": {"id": self.head, "message": "Release"},
         }
         return {
@@ -349,7 +364,7 @@ class GitLab(Double):
             "event_type": "merge_request",
             "user": {"id": 1, "username": "root"},
             "project": {"id": self.project, "path_with_namespace": "risk/credit"},
-            "object_attributes": request | changes,
+            "object_attributes": said,
             "external_approval_rule": {**self.check, "external_url": "https://evidence"},
         }
 

@@ -10,6 +10,7 @@ import pytest
 from tests.consumers.doubles import GITLAB_LIMIT, send
 from tests.faults.processes import until
 
+GONE = "has another head, or says something else, by now"
 CHECK, HOOK = "gitlab/merge-requests", "gitlab/deployments"
 
 
@@ -30,6 +31,16 @@ def status(gitlab, seconds=20):
     return until(
         lambda: next((r for r in gitlab.responses if r["status"] != "pending"), None), seconds
     )
+
+
+def said(gitlab):
+    """Every status, in the order in which it was said: the last one counts."""
+    return [one["status"] for one in gitlab.responses]
+
+
+def now(gitlab, **changes):
+    """What GitLab answers when it is asked for the merge request."""
+    return {**gitlab.request, "description": "", "sha": gitlab.head, **changes}
 
 
 def branch(model, version):
@@ -80,25 +91,154 @@ def test_a_merge_request_that_is_closed_is_left_alone(gitlab, ask):
     assert ask(gitlab.merge_request(state="merged")) == (200, {"status": "ignored"})
 
 
-def test_a_head_that_has_moved_on_is_refused_by_gitlab_and_passes_nothing(
-    gitlab, ask, world, caplog
-):
+def test_of_a_head_that_has_moved_on_nothing_is_said(gitlab, ask, world, caplog):
+    payload = gitlab.merge_request(**branch("credit", world.v_good))
+    gitlab.head = "c" * 40
+    ask(payload)
+    until(lambda: GONE in caplog.text, 20)
+    assert said(gitlab) == []
+
+
+def test_a_head_that_moves_on_after_the_look_is_refused_by_gitlab(gitlab, ask, world, caplog):
+    gitlab.first = [(200, now(gitlab, **branch("credit", world.v_good)))]
     payload = gitlab.merge_request(**branch("credit", world.v_good))
     gitlab.head = "c" * 40
     ask(payload)
     until(lambda: "answered HTTP 409" in caplog.text, 20)
     assert gitlab.responses == []
-    assert len(gitlab.asked) == 1
 
 
-def test_what_gitlab_knows_already_is_not_said_again_and_again(gitlab, ask, world, served, caplog):
+def test_what_is_asked_again_is_said_again(gitlab, ask, world, served):
     payload = gitlab.merge_request(**branch("credit", world.v_good))
+    for count in (1, 2):
+        ask(payload)
+        until(lambda: not len(served.consumers.in_flight), 20)
+        assert said(gitlab) == ["passed"] * count
+
+
+# A merge request that is changed while the verdict on it is found: its head stays the same
+
+TITLED = """
+version = 1
+
+[gitlab]
+url = "{url}"
+addresses = "loopback"
+token_file = "{folder}/gitlab-token"
+secret_file = "{folder}/gitlab-secret"
+models = ["credit", "credit-*"]
+experiments = ["*"]
+wait_minutes = 1
+
+[[gitlab.merge_requests]]
+project = "risk/credit"
+check = "Model evidence"
+policy_environment = "prod"
+read = {{ field = "{field}", as = "Release {{model}} {{version}}" }}
+"""
+
+
+@pytest.fixture
+def titled(start, captured, gitlab, secret_files):
+    """Starts services that read a field which people may change; sends them what GitLab sends."""
+
+    def started(field="title"):
+        text = TITLED.format(url=gitlab.url, folder=secret_files, field=field)
+        url = start(text=text).check(CHECK)
+        return lambda payload: gitlab.check_status(url, payload)
+
+    return started
+
+
+def release(model, version):
+    return f"Release {model} {version}"
+
+
+@pytest.mark.parametrize("field", ["title", "target_branch"])
+def test_the_last_question_counts_and_not_the_last_verdict(
+    gitlab, titled, late, world, caplog, field
+):
+    """What was asked first is decided last: it is no longer what the merge request says."""
+    ask = titled(field)
+    ask(gitlab.merge_request(**{field: release(late.model, late.version)}))
+    until(lambda: said(gitlab) == ["pending"], 20)
+    assert ask(gitlab.merge_request(**{field: release("credit", world.v_regressed)}))[0] == 202
+    until(lambda: said(gitlab) == ["pending", "failed"], 20)
+    late.capture()
+    until(lambda: GONE in caplog.text, 20)
+    assert said(gitlab) == ["pending", "failed"]
+
+
+def test_another_replica_knows_that_it_is_no_longer_asked(gitlab, titled, late, world, caplog):
+    one, other = titled(), titled()
+    one(gitlab.merge_request(title=release(late.model, late.version)))
+    until(lambda: said(gitlab) == ["pending"], 20)
+    other(gitlab.merge_request(title=release("credit", world.v_regressed)))
+    until(lambda: said(gitlab) == ["pending", "failed"], 20)
+    late.capture()
+    until(lambda: GONE in caplog.text, 20)
+    assert said(gitlab) == ["pending", "failed"]
+
+
+def test_a_request_that_is_replayed_passes_nothing(gitlab, titled, world, caplog):
+    ask = titled()
+    old = gitlab.merge_request(title=release("credit", world.v_good))
+    ask(old)
+    until(lambda: said(gitlab) == ["passed"], 20)
+    ask(gitlab.merge_request(title=release("credit", world.v_regressed)))
+    until(lambda: said(gitlab) == ["passed", "failed"], 20)
+    ask(old)
+    until(lambda: GONE in caplog.text, 20)
+    assert said(gitlab) == ["passed", "failed"]
+
+
+def test_a_pass_that_comes_too_late_is_taken_back(gitlab, titled, world, caplog):
+    """The title is changed while GitLab takes it: that no verdict comes after it is possible."""
+    ask = titled()
+    good = gitlab.merge_request(title=release("credit", world.v_good))
+    gitlab.first = [(200, now(gitlab)), (502, {})]
+    gitlab.request["title"] = release("credit", world.v_regressed)
+    ask(good)
+    until(lambda: GONE in caplog.text, 20)
+    assert said(gitlab) == ["passed", "failed"]
+
+
+@pytest.mark.parametrize("answer", [(403, {}), (404, {}), (200, b"no json"), (200, [1])])
+def test_a_merge_request_that_cannot_be_read_does_not_pass(gitlab, titled, world, caplog, answer):
+    ask = titled()
+    payload = gitlab.merge_request(title=release("credit", world.v_good))
+    gitlab.first = [answer]
     ask(payload)
-    status(gitlab)
-    until(lambda: not len(served.consumers.in_flight), 20)
+    until(lambda: "a verdict was not delivered" in caplog.text, 20)
+    assert gitlab.responses == []
+
+
+def test_a_denial_is_told_though_the_merge_request_cannot_be_read(gitlab, titled, world):
+    """An older pass of the same head may stand there."""
+    ask = titled()
+    payload = gitlab.merge_request(title=release("credit", world.v_regressed))
+    gitlab.first = [(403, {})]
     ask(payload)
-    until(lambda: "answered HTTP 422" in caplog.text, 20)
-    assert len(gitlab.asked) == 2
+    assert status(gitlab)["status"] == "failed"
+
+
+def test_a_long_description_does_not_keep_a_merge_request_from_being_read(gitlab, ask, world):
+    gitlab.description = "<" * 500_000  # as much as GitLab takes, and half of it in escapes
+    ask(gitlab.merge_request(**branch("credit", world.v_good)))
+    assert status(gitlab)["status"] == "passed"
+
+
+def test_the_wait_is_told_again_when_it_is_asked_again(gitlab, waiting, late):
+    """GitLab fails a check that is pending for two minutes; *Retry* sends the same question."""
+    payload = gitlab.merge_request(**branch(late.model, late.version))
+    for _ in range(3):
+        gitlab.responses.clear()
+        assert gitlab.check_status(waiting.check(CHECK), payload)[0] == 202
+        until(lambda: gitlab.responses, 20)
+        assert said(gitlab) == ["pending"]
+    assert len(waiting.consumers.in_flight) == 1
+    late.capture()
+    assert status(gitlab)["status"] == "passed"
 
 
 def test_a_gitlab_that_fails_is_tried_again(gitlab, ask, world):

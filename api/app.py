@@ -50,6 +50,7 @@ def create_app(
     """
     app = _Flask(__name__, static_folder=None)
     app.config.update(SETTINGS)
+    app.url_map.merge_slashes = False  # it redirects, and so repeats an address that holds a token
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions[SERVICE] = evidence
     app.extensions["enqueue"] = enqueue

@@ -157,6 +157,19 @@ def test_the_secret_of_an_address_is_neither_logged_nor_answered(
         assert secret.lower() not in str(vars(record)).lower()
 
 
+@pytest.mark.parametrize("base", [FLAGGER, GATEKEEPER])
+@pytest.mark.parametrize("doubled", range(1, 4))
+def test_an_address_with_a_slash_too_many_leads_nowhere_and_is_not_repeated(
+    app, bound, base, doubled
+):
+    """A redirect to the right one would hold the secret."""
+    token, parts = bound(), base.split("/")
+    parts.insert(doubled + 1, "")
+    answer = app.test_client().post("/".join(parts) + token, json={})
+    assert answer.status_code == 404
+    assert token.split("_", 2)[2] not in answer.text + str(answer.headers)
+
+
 @pytest.mark.parametrize(
     ("path", "logged"),
     [

@@ -24,6 +24,8 @@ def suits(address: str, kind: str) -> bool:
     odd = found.is_loopback or found.is_link_local or found.is_multicast or found.is_unspecified
     if odd or found.is_reserved or str(found) in _METADATA:
         return False
+    if isinstance(found, IPv6Address) and found.is_site_local:
+        return kind == PRIVATE  # what came before fc00::/7, and may still be routed in a network
     return found.is_global or kind == PRIVATE
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from flask import Response, current_app, request
 from marshmallow import fields, post_load, validate
 
-from mlflow_evidence_plugin.errors import BadInput, Conflict
+from mlflow_evidence_plugin.errors import BadInput
 from mlflow_evidence_plugin.service import CaptureRequest
 from mlflow_evidence_plugin.storage import Principal
 
@@ -70,7 +70,7 @@ OPTIONS = MLflowOptions
 def receive() -> Response:
     """Take an event of MLflow's: a version that was registered, or an alias that was moved.
 
-    A delivery counts once, however often MLflow sends it.
+    A delivery counts once it was acted on, however often MLflow sends it.
     """
     said = consumers().section(NAME, MLflow)
     name, verified = _verified(said)
@@ -82,15 +82,12 @@ def receive() -> Response:
     found = payload(MLflowEventSchema(), verified)["data"]
     if not said.principal.sees_model(found["name"]):
         return told("ignored")
-    try:
-        delivery = Delivery.take(NAME, name)
-    except Conflict:
+    delivery = Delivery.of(NAME, name)
+    if delivery.known:
         return told("ignored")
-    try:
-        _act(event, found, said.principal)
-    except Exception:
-        delivery.again()
-        raise
+    _act(event, found, said.principal)
+    # Not before: a crash between the two would lose the event. To act twice changes nothing.
+    delivery.note()
     return told("accepted")
 
 

@@ -65,14 +65,27 @@ class Delivery:
     name: str
 
     @classmethod
+    def of(cls, consumer: str, name: str) -> Delivery:
+        """A delivery, of which nothing is noted yet."""
+        return cls(Deliveries(service().capturing.database), consumer, name)
+
+    @classmethod
     def take(cls, consumer: str, name: str) -> Delivery:
         """Note a delivery; Conflict when it was here before."""
-        evidence = service()
-        table = Deliveries(evidence.capturing.database)
-        if not table.first(consumer, name, rfc3339(evidence.now())):
+        found = cls.of(consumer, name)
+        if not found.note():
             mend = "nothing is to be done: it was answered, or is being answered"
             raise Conflict("this delivery was here before", mend)
-        return cls(table, consumer, name)
+        return found
+
+    @property
+    def known(self) -> bool:
+        """Whether it was here before."""
+        return self.table.known(self.consumer, self.name)
+
+    def note(self) -> bool:
+        """Remember it; whether it is the first of its name."""
+        return self.table.first(self.consumer, self.name, rfc3339(service().now()))
 
     def again(self) -> None:
         """Let it come again: its sender did not get the verdict."""

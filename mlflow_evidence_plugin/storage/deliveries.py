@@ -34,6 +34,12 @@ class Deliveries:
                 return False
         return True
 
+    def known(self, consumer: str, delivery: str) -> bool:
+        """Whether somebody has brought this delivery before."""
+        here = (deliveries.c.consumer == consumer, deliveries.c.id == delivery)
+        with self.database.reading() as connection:
+            return connection.execute(select(deliveries.c.id).where(*here)).first() is not None
+
     def again(self, consumer: str, delivery: str) -> None:
         """Let a delivery come again, since nothing became of it."""
         here = (deliveries.c.consumer == consumer, deliveries.c.id == delivery)

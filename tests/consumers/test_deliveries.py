@@ -24,6 +24,16 @@ def test_a_delivery_is_the_first_once(table):
     assert table.first("github", "b", NOON)
 
 
+def test_a_delivery_is_known_once_somebody_has_brought_it(table):
+    assert not table.known("github", "a")
+    table.first("github", "a", NOON)
+    assert [table.known(*one) for one in (("github", "a"), ("gitlab", "a"), ("github", "b"))] == [
+        True,
+        False,
+        False,
+    ]
+
+
 def test_of_many_at_once_one_is_the_first(table):
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: table.first("github", "a", NOON), range(24)))

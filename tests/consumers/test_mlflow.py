@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import uuid
+from http.client import HTTPException
 from pathlib import Path
 
 import mlflow
@@ -183,6 +184,49 @@ def test_one_that_came_to_nothing_may_come_again(hook, maker, orders, monkeypatc
         assert hook(EVENTS[0], data, name)[0] == 503
     assert hook(EVENTS[0], data, name)[0] == 202
     assert len(orders(model)) == 1
+
+
+class Killed(BaseException):
+    """What ends a process: nothing is tidied up."""
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_one_that_a_crash_cut_short_may_come_again(hook, hooked, maker, orders, monkeypatch):
+    """The process ends after the delivery came in, and before anything became of it."""
+    model = maker.new_name("credit-crash")
+    version = maker.version(model, maker.run())
+    name, data = str(uuid.uuid4()), {"name": model, "version": version}
+    with monkeypatch.context() as patch:
+        from mlflow_evidence_plugin.storage import Captures
+
+        def killed(*_):
+            raise Killed
+
+        patch.setattr(Captures, "accept", killed)
+        with pytest.raises((OSError, HTTPException)):
+            hook(EVENTS[0], data, name)
+    assert orders(model) == []
+    assert hook(EVENTS[0], data, name)[0] == 202
+    assert len(orders(model)) == 1
+
+
+def test_one_whose_note_was_lost_is_acted_on_twice_to_no_harm(
+    hook, admin, maker, orders, monkeypatch
+):
+    model = maker.new_name("credit-note")
+    version = maker.version(model, maker.run())
+    name, data = str(uuid.uuid4()), {"name": model, "version": version}
+    with monkeypatch.context() as patch:
+        from mlflow_evidence_plugin.storage import Deliveries
+
+        def away(*_):
+            raise StorageUnavailable("the database is away")
+
+        patch.setattr(Deliveries, "first", away)
+        assert hook(EVENTS[0], data, name)[0] == 503
+    (first,) = admin.get(f"/v1/bundles?model={model}").json["items"]
+    assert hook(EVENTS[0], data, name)[0] == 202
+    assert admin.get(f"/v1/bundles?model={model}").json["items"] == [first]
 
 
 @pytest.mark.parametrize("minutes", [-6, 6])

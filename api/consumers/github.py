@@ -125,7 +125,8 @@ def receive() -> Response:
         raise BadInput("the header X-GitHub-Delivery is missing", "let GitHub send it")
     where = (review.repository, review.environment)
     check = said.checks.get(place(*where))
-    asked = check.question(found["deployment"], said.principal) if check else unknown_place(*where)
+    read = found["deployment"] or {"ref": found["ref"]}
+    asked = check.question(read, said.principal) if check else unknown_place(*where)
     give = partial(review.give, consumers().outgoing, said, service().now)
     owed = Owed((NAME, name), (NAME, *where), said.wait_minutes, asked, give)
     begin(owed, Delivery.take(NAME, name))

@@ -78,7 +78,12 @@ class GitHubSchema(_Part):
     action = fields.String(required=True)
     environment = fields.String(required=True, validate=validate.Length(1, 255))
     deployment_callback_url = fields.String(required=True)
-    deployment = fields.Nested(_Deployment, required=True)
+    deployment = fields.Nested(_Deployment, load_default=None, allow_none=True)
+    ref = fields.String(
+        load_default="",
+        allow_none=True,
+        metadata={"description": "is read where there is no deployment"},
+    )
     repository = fields.Nested(_Repository, required=True)
     installation = fields.Nested(_Installation, required=True)
 

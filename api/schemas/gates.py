@@ -34,7 +34,7 @@ class FlaggerSchema(_Part):
 
     name = fields.String(required=True, validate=validate.Length(1, 253))
     namespace = fields.String(required=True, validate=validate.Length(1, 253))
-    phase = fields.String(load_default="")
+    phase = fields.String(load_default="", allow_none=True)
     metadata = fields.Nested(FlaggerMetadata, required=True)
 
 

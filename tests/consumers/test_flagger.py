@@ -53,9 +53,10 @@ def test_a_bad_version_halts_and_the_event_says_why(canary, world):
     assert len(event) <= EVENT_LIMIT
 
 
-@pytest.mark.parametrize(
-    "phase", ["Initializing", "Waiting", "Promoting", "Finalising", "Succeeded", "Failed", ""]
-)
+PHASES = ["Initializing", "Waiting", "Promoting", "Finalising", "Succeeded", "Failed", "", None]
+
+
+@pytest.mark.parametrize("phase", PHASES)
 def test_the_answer_is_the_same_in_every_phase(canary, world, phase):
     assert canary(version=world.v_good).called(phase) is None
     assert canary(version=world.v_regressed).called(phase).startswith("denied: ")

@@ -95,6 +95,30 @@ def test_what_is_unknown_is_rejected_with_a_reason(github, deliver, world, name)
     assert f"**{code}**" in review["comment"]
 
 
+@pytest.mark.parametrize("deployment", [{"deployment": None}, {}], ids=["null", "none"])
+def test_without_a_deployment_the_ref_of_the_event_is_read(github, deliver, world, deployment):
+    payload = github.event("canary", ref=f"credit/v{world.v_good}", sha="a" * 40)
+    payload = {k: v for k, v in payload.items() if k != "deployment"} | deployment
+    assert deliver(payload)[0] == 202
+    assert decided(github)["state"] == "approved"
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"ref": None}, {"ref": "main"}], ids=["no", "null", "main"]
+)
+def test_where_nothing_can_be_read_it_is_rejected(github, deliver, changes):
+    assert deliver(github.event("canary", deployment=None, **changes))[0] == 202
+    review = decided(github)
+    assert review["state"] == "rejected"
+    assert "**no-subject**" in review["comment"]
+
+
+def test_the_ref_of_a_deployment_is_not_overruled(github, deliver, world):
+    payload = event(github, f"credit/v{world.v_regressed}")
+    deliver(payload | {"ref": f"credit/v{world.v_good}"})
+    assert decided(github)["state"] == "rejected"
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [

@@ -232,7 +232,9 @@ environments:
 def test_a_verdict_by_these_rules_is_derived_again_from_its_archive(service, tokens, judged):
     client = Client(service.app(policy=parse(EVERY)), tokens.admin)
     path = f"/v1/models/{judged.model}/versions/1/decision?environment=derived"
-    decided = client.get(path).json
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.text
+    decided = answer.json
     assert decided["allowed"], decided["reasons"]
     assert {one["code"] for one in decided["warnings"]} >= {"expression", "approvals", "attested"}
     archive = client.get(f"/v1/bundles/{judged.good}/archive").data

@@ -171,8 +171,8 @@ def _patterns(tokens: list[tuple[str, str]]) -> int:
     for place, (kind, one) in enumerate(tokens):
         if (kind, one) != ("word", "matches"):
             continue
-        before, after = tokens[max(place - 1, 0)][1], [*tokens[place + 1 : place + 4], ("", "")]
-        shape = before, after[0][1], after[1][0], after[-2][1]
+        after = [*tokens[place + 1 : place + 4], *[("", "")] * 3]
+        shape = tokens[max(place - 1, 0)][1], after[0][1], after[1][0], after[2][1]
         if shape != (".", "(", "text", ")"):
             raise BadPolicy('`matches` takes a pattern that is written out: one.matches("a+")')
         size += check_pattern(library().evaluate(after[1][1]))

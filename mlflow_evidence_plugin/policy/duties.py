@@ -12,7 +12,7 @@ from ..record import Record
 
 IN_FORCE, TAKEN_BACK, EXPIRED, EARLIER = "in-force", "revoked", "expired", "of-earlier-evidence"
 VOID = "before-erasure"
-_BETWEEN = re.compile(r"""[\s<>()\[\]{},;:|/\\"“”‹›«»]+|[^\w.@+-]+""")
+_BETWEEN = re.compile(r"[^\w.@+-]+")
 _PLAIN = re.compile(r"""[\s<>()\[\]{},;:|/\\"“”‹›«»]+""")
 """What parts words; the second leaves an address whole that has an apostrophe, say."""
 

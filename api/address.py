@@ -14,3 +14,8 @@ def own_address() -> str:
     """
     told: str | None = current_app.config.get(PUBLIC_URL)
     return f"{told}/" if told else f"{request.scheme}://{request.host}/"
+
+
+def page_of(record: str | None, address: str) -> str | None:
+    """The page on which people read a record, at this address of the service; None without one."""
+    return f"{address}bundles/{record}" if record else None

@@ -20,6 +20,8 @@ from mlflow_evidence_plugin.render.text import code_span, visible
 from mlflow_evidence_plugin.service import Evidence
 from mlflow_evidence_plugin.storage import Principal
 
+from ..address import page_of
+
 log = logging.getLogger(__name__)
 
 PASSED, FAILED, PENDING = "passed", "failed", "pending"
@@ -185,8 +187,8 @@ def settled(
 
 
 def details(decision: Decision, host_url: str) -> str | None:
-    """Where the evidence of a decision can be read."""
-    return f"{host_url}v1/bundles/{decision.record}" if decision.record else None
+    """The page on which people read the evidence of a decision."""
+    return page_of(decision.record, host_url)
 
 
 def _flat(text: str) -> str:

@@ -11,7 +11,7 @@ from mlflow_evidence_plugin.policy import Decision
 from mlflow_evidence_plugin.policy.decision import rfc3339
 from mlflow_evidence_plugin.service.gate import STAGE as BY_STAGE
 
-from ..address import own_address
+from ..address import own_address, page_of
 from ..auth import SECURITY, caller, environment_of, requires, service
 from ..contract import Blueprint, problems
 from ..errors import problem
@@ -123,7 +123,7 @@ def decision_by_stage(args: dict[str, Any], name: str, stage: str) -> Response:
 
 
 def _details(found: Decision) -> str | None:
-    return f"{own_address()}v1/bundles/{found.record}" if found.record else None
+    return page_of(found.record, own_address())
 
 
 def _insists() -> bool:

@@ -45,7 +45,10 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class Expression:
-    """A compiled expression; the parts of the record that it names, and what bounds its work."""
+    """A compiled expression; the parts of the record that it names, and what bounds its work.
+
+    `named` are the facts that it asks for one by one: part and name.
+    """
 
     program: Any = field(repr=False)
     parts: frozenset[str]
@@ -53,6 +56,7 @@ class Expression:
     loops: int
     spread: int
     patterns: int
+    named: tuple[tuple[str, str], ...]
 
     def work(self, sizes: Mapping[str, Size]) -> int:
         """The steps it can take at the most, over parts of these sizes."""
@@ -108,7 +112,8 @@ def compiled(text: str) -> Expression:
         raise BadPolicy(f"the expression does not compile: {said}") from None
     words = [one for _, one in tokens]
     spread = 1 + words.count("+") + words.count(",") - sum(words.count(one) for one in MACROS)
-    return Expression(program, parts, len(tokens), loops, max(spread, 1), _patterns(tokens))
+    bounds = (len(tokens), loops, max(spread, 1), _patterns(tokens))
+    return Expression(program, parts, *bounds, tuple(dict.fromkeys(_named(tokens))))
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
@@ -163,6 +168,19 @@ def _written_out(tokens: list[tuple[str, str, int]], last: int) -> bool:
             known = before == "in" or (kind == "sign" and before not in ")]}")
             return last > place and known
     return False
+
+
+def _named(tokens: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """`params["depth"]` and `params.depth`, each as part and name."""
+    padded = [("", ""), *tokens, *[("", "")] * 3]
+    for place, (kind, part) in enumerate(padded[:-3]):
+        if kind != "word" or part not in PARTS or part in LISTS or padded[place - 1][1] == ".":
+            continue
+        (_, sign), (of, name), (_, after) = padded[place + 1 : place + 4]
+        if (sign, of, after) == ("[", "text", "]"):
+            yield part, library().evaluate(name)
+        elif sign == "." and of == "word" and after != "(":
+            yield part, name
 
 
 def _patterns(tokens: list[tuple[str, str]]) -> int:

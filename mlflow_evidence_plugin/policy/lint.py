@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from .model import Environment, Policy, RuleSpec
+from .model import Environment, Policy, RuleSpec, key_of
 
 NEVER = ("claimed", "observed")
 """The bases that facts of a record have so far."""
@@ -18,7 +18,8 @@ def warnings_of(policy: Policy) -> Iterator[tuple[str, str]]:
         if not any(one.blocks for one in environment.rules):
             yield where, "nothing blocks here: every rule only warns"
         for place, spec in enumerate(environment.rules):
-            for said in (*_twice(environment, place), *_alone(spec), *_lowered(environment, spec)):
+            odd = (*_twice(environment, place), *_alone(spec), *_lowered(environment, spec))
+            for said in (*odd, *_itself(environment, spec)):
                 yield f"{where}/rules/{place}", said
         yield from ((where, said) for said in _contradictions(environment))
 
@@ -51,6 +52,18 @@ def _lowered(environment: Environment, spec: RuleSpec) -> Iterator[str]:
         yield (
             "the previous version is compared with although it was blocked: a bad one that is "
             "registered again passes; have a second rule compare with an alias, or a threshold"
+        )
+
+
+def _itself(environment: Environment, spec: RuleSpec) -> Iterator[str]:
+    """A way back that leads nowhere once the version is released."""
+    if spec.name != "rollback-target" or not spec.blocks:
+        return
+    alias = key_of(spec.options.get("target", "previous"))
+    if alias in environment.baseline_aliases:
+        yield (
+            f"{alias} is what versions are compared with, so that it moves to what is released, "
+            "which then has no way back but itself: have another alias stay with the one before it"
         )
 
 

@@ -34,7 +34,7 @@ def change_fields(exhibit: Exhibit, environment: str) -> dict[str, str]:
     verdict = next((v for v in shown.verdicts if v["environment"] == environment), None)
     texts = {
         "justification": _justification(shown),
-        "implementation_plan": _implementation(shown),
+        "implementation_plan": _implementation(shown, environment),
         "backout_plan": _backout(shown),
         "test_plan": (*_verdict(verdict, environment), *_tests(shown)),
         "work_notes": (*_verdict(verdict, environment), f"Record: {shown.digest}"),
@@ -86,9 +86,11 @@ def _justification(shown: Shown) -> Iterable[str]:
         yield f"{one['decision'].capitalize()} by {who} at {one['at']}: {one['counts']}"
 
 
-def _implementation(shown: Shown) -> Iterable[str]:
+def _implementation(shown: Shown, environment: str) -> Iterable[str]:
     known = values(shown.record, "governance")
-    yield f"Deploy {one_line(shown.subject)} of {one_line(shown.store)}, and nothing else."
+    # Whatever the verdict is now: the plan may stay in a ticket for longer.
+    yield f"Only while the verdict for {one_line(environment)} allows it:"
+    yield f"deploy {one_line(shown.subject)} of {one_line(shown.store)}, and nothing else."
     yield f"Files: root digest {shown.root}; record {shown.digest}"
     yield from _stated(known, {"change_window": "Window", "runbook": "Runbook"})
 

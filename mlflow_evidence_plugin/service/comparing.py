@@ -9,11 +9,14 @@ from typing import Any
 
 from ..errors import BadInput, NotFound
 from ..record.compare import HIGHER, LOWER, MOST, comparison
-from ..record.regressions import Question, history, step
+from ..record.regressions import Question, Step, history, step
 from ..storage import Bundles, Principal, StoredBundle
 
 RUNS = 500
 """Of a history, at the most."""
+
+KNOWN = 50
+"""Metrics that are named where another was asked for."""
 
 FORMS = "sha256:DIGEST, runs/ID, models/NAME/VERSION or models/NAME@ALIAS"
 _FORMS = [
@@ -68,12 +71,25 @@ def tolerance(text: str) -> tuple[Decimal, bool]:
 def over_time(
     bundles: Bundles, experiment: str, question: Question, caller: Principal, limit: int
 ) -> dict[str, Any]:
-    """The metric over the runs captured last, in the order of their starts. NotFound for none."""
+    """The metric over the runs captured last, in the order of their starts.
+
+    NotFound where there are none, or none has logged it.
+    """
     digests, more = bundles.of_experiment(experiment, caller.view, limit)
     if not digests:
         mend = "check the name; capture its runs: POST /v1/captures, or mlflow-evidence capture"
         raise NotFound(f"there is no evidence of runs of an experiment {experiment}", mend)
-    steps = [step(record, question.metric) for record in bundles.records(digests)]
+    steps: list[Step] = []
+    logged: set[str] = set()
+    for record in bundles.records(digests):
+        steps.append(step(record, question.metric))
+        logged |= record.values("metrics").keys()
+    if question.metric not in logged:
+        known = ", ".join(sorted(logged)[:KNOWN]) or "none"
+        raise NotFound(
+            f"no captured run of {experiment} has logged {question.metric}",
+            f"name one that was logged: {known}",
+        )
     items = history(steps, question)
     return {"experiment": experiment, **question.document(), "items": items, "truncated": more}
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..errors import Erased, NotFound, StoreRefused, StoreUnavailable
+from ..errors import Erased, EvidenceError, NotFound, StoreRefused, StoreUnavailable
 from ..policy import Decision, denial
 from ..policy.decision import read_decision, refuse, rfc3339
 from ..record import Subject
@@ -99,9 +99,8 @@ class Gate:
         except NotFound as error:
             if isinstance(error, Erased):
                 error = self.erasing.told(error, caller, no_evidence(named.name))
-            reason = _reason("no-evidence", error.detail, "captured evidence", error.mend)
-            now = self.now()
-            return denial(policy.digest, asked.name, named, "pending", [reason], now)
+            status, reason = self._awaited(named, error)
+            return denial(policy.digest, asked.name, named, status, [reason], self.now())
         if not caller.sees(stored.model, stored.experiment):
             raise no_evidence(named.name)
         return self._pinned(self.deciding.judge(policy, asked, stored), pinned)
@@ -138,6 +137,18 @@ class Gate:
                 asked_for = f"of the one made {moment(found.created)}"
                 decision = refuse(decision, _reason("another-version", made, asked_for, mend))
         return decision, found.resolved_at
+
+    def _awaited(self, named: Subject, error: NotFound) -> tuple[str, dict[str, str]]:
+        """Whether evidence may still come; of a version that the registry has not, it will not."""
+        reason = _reason("no-evidence", error.detail, "captured evidence", error.mend)
+        try:
+            self.capturing.store.experiment_of_version(str(named.model), str(named.version))
+        except NotFound as gone:
+            mend = "check the name and the version, and that the model is registered"
+            return "failed", _reason("no-such-version", gone.detail, "a registered version", mend)
+        except EvidenceError:
+            pass  # nobody can say
+        return "pending", reason
 
     def _pinned(self, decision: Decision, pinned: tuple[str | None, str | None]) -> Decision:
         for what, want, have in (

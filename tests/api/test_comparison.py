@@ -190,9 +190,10 @@ def test_a_question_that_is_none_is_refused(admin, monthly, query, status):
     assert answer.status_code == status
 
 
-def test_a_metric_that_nobody_logged_is_unknown_in_every_run(admin, path):
-    items = admin.get(path.replace("=auc", "=never")).json["items"]
-    assert {one["state"] for one in items} == {"unknown"} and len(items) == 5
+def test_a_metric_that_nobody_logged_is_answered_with_those_that_there_are(admin, path):
+    answer = admin.get(path.replace("=auc", "=acu"))
+    assert (answer.status_code, answer.json["code"]) == (404, "not-found")
+    assert "acu" in answer.json["detail"] and "auc" in answer.json["mend"]
 
 
 @pytest.mark.parametrize("kind", ["image/svg+xml", "image/png"])

@@ -9,6 +9,7 @@ import pytest
 from mlflow_evidence_plugin.errors import StoreRefused, StoreUnavailable
 from mlflow_evidence_plugin.service.deciding import SETTLED
 from tests.api.stores import Away, Untouchable
+from tests.api.visitors import Visitor
 from tests.contract.checked import Client
 
 KEYS = [
@@ -91,9 +92,25 @@ def test_without_evidence_a_version_is_pending_and_not_allowed(ask, world):
     assert ask(world.v_uncaptured, "&enforce=true").status_code == 409
 
 
-def test_where_the_evidence_is_can_be_followed(ask, admin, world, captured):
-    url = ask(world.v_good).json["details_url"]
-    assert admin.get(url.removeprefix("http://localhost")).json["digest"] == captured.good
+def test_where_the_evidence_is_can_be_followed_in_a_browser(ask, app, tokens, world, captured):
+    path = ask(world.v_good).json["details_url"].removeprefix("http://localhost")
+    assert path == f"/bundles/{captured.good}"
+    stranger, reader = Visitor(app), Visitor(app, tokens.reader)
+    assert stranger.get(path).headers["Location"].startswith("/sign-in")
+    assert f"models/credit/{world.v_good}" in reader.get(path).text
+
+
+@pytest.mark.parametrize("named", ["credit/versions/999", "credit/versions/v2", "nope/versions/1"])
+def test_what_the_registry_does_not_have_is_denied_and_not_awaited(admin, named):
+    said = admin.get(f"/v1/models/{named}/decision?environment=prod").json
+    assert (said["status"], codes(said)) == ("failed", ["no-such-version"])
+    assert "no version" in said["reasons"][0]["found"]
+
+
+def test_where_the_registry_cannot_say_evidence_is_awaited(service, tokens):
+    away = Client(service.on_store(Away(AWAY)), tokens.reader)
+    said = away.get("/v1/models/credit/versions/999/decision?environment=prod").json
+    assert (said["status"], codes(said)) == ("pending", ["no-evidence"])
 
 
 def test_a_decision_is_kept_and_given_again(ask, world):
@@ -344,5 +361,5 @@ def test_a_link_begins_with_what_the_operator_says_and_not_with_the_request(
     assert ask(world.v_good, client=client).json["details_url"].startswith("http://localhost/")
     app.config["PUBLIC_URL"] = "https://evidence.example.org/mlops"
     told = ask(world.v_good, client=client, headers=forged).json
-    there = f"https://evidence.example.org/mlops/v1/bundles/{told['record']}"
+    there = f"https://evidence.example.org/mlops/bundles/{told['record']}"
     assert told["details_url"] == there

@@ -58,6 +58,9 @@ def test_what_is_no_policy_is_refused_with_where(az, tmp_path, rules, said):
     assert said in found.err
 
 
+BACK = "{rule: rollback-target, target: %s}"
+
+
 def test_what_is_unlikely_to_be_meant_is_a_warning(az, tmp_path):
     rules = (
         "[{rule: tracked-run}, {rule: tracked-run, severity: warn},"
@@ -79,6 +82,12 @@ def test_what_is_unlikely_to_be_meant_is_a_warning(az, tmp_path):
     assert "registered again passes" in lowered.json["warnings"][0]["warning"]
     bound = "{rule: metric-threshold, metric: auc, min: 0.5}"
     assert az("policy", "check", write(tmp_path, f"[{previous}, {bound}]")).json["warnings"] == []
+    alias = "{alias: production}"
+    against = f"{{rule: no-regression, metric: auc, baseline: {alias}}}"
+    itself = az("policy", "check", write(tmp_path, f"[{against}, {BACK % alias}]"))
+    assert "no way back but itself" in itself.json["warnings"][0]["warning"]
+    apart = f"[{against}, {BACK % '{alias: previous-production}'}]"
+    assert az("policy", "check", write(tmp_path, apart)).json["warnings"] == []
     lenient = az("policy", "check", write(tmp_path, "[{rule: tracked-run, severity: warn}]"))
     assert "nothing blocks" in lenient.json["warnings"][0]["warning"]
 

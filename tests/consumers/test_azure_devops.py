@@ -43,7 +43,7 @@ def test_a_bad_version_does_not_and_says_why(ado, served, token, version, world)
     status, root = ado.ask(served.check(SYNC), AdoCheck(), token, version(world.v_regressed))
     assert (status, root["status"], root["result"]) == (200, "failed", "failed")
     assert root["reasons"][0]["mend"]
-    assert root["details_url"].startswith(f"{served.url}/v1/bundles/sha256:")
+    assert root["details_url"].startswith(f"{served.url}/bundles/sha256:")
 
 
 def test_while_evidence_is_awaited_it_is_asked_again_and_then_passes(ado, served, tokens, late):

@@ -65,7 +65,7 @@ def test_the_answer_is_the_same_in_every_phase(canary, world, phase):
 @pytest.mark.parametrize(
     ("said", "code"),
     [
-        ({"version": "999"}, "no-evidence"),
+        ({"version": "999"}, "no-such-version"),
         ({"alias": "nobody"}, "not-found"),
         ({"version": "1", "model": "vault"}, "not-found"),
         ({"version": "1", "environment": "lab"}, "forbidden"),
@@ -74,7 +74,7 @@ def test_the_answer_is_the_same_in_every_phase(canary, world, phase):
         ({"version": 1}, "bad-input"),
         ({"version": "1", "model": ""}, "bad-input"),
     ],
-    ids=["uncaptured", "no-alias", "foreign", "elsewhere", "neither", "both", "number", "empty"],
+    ids=["no-version", "no-alias", "foreign", "elsewhere", "neither", "both", "number", "empty"],
 )
 def test_what_is_unknown_halts(canary, said, code):
     one = canary(**said)

@@ -70,7 +70,7 @@ REJECTED = {
     "a-line-break": ("credit/v1\n", "no-subject"),
     "a-ref-that-is-no-text": (17, None),
     "a-model-that-it-may-not-see": ("vault/v1", "not-found"),
-    "a-version-that-does-not-exist": ("credit/v999", "no-evidence"),
+    "a-version-that-does-not-exist": ("credit/v999", "no-such-version"),
 }
 
 

@@ -67,6 +67,15 @@ def test_a_tag_must_match_its_pattern_whole():
     assert missing.asked == "tags ticket matching CHG[0-9]+"
 
 
+def test_a_tag_that_is_merely_called_ticket_is_no_ticket():
+    case = of(tagged(ticket="CHG12", squad="a"))
+    found = run("required-tags", case, tags=["ticket", "squad"])
+    assert (found.passed, found.found) == (False, "missing: ticket")
+    assert "set evidence.ticket on the run" in found.mend
+    assert not run("required-tags", case, tags=[], patterns={"evidence.ticket": "CHG.*"}).passed
+    assert run("required-tags", of(tagged(evidence__ticket="CHG12")), tags=["ticket"]).passed
+
+
 @pytest.mark.parametrize("blank", ["  ", "\u200b", "\u00a0\u2060"])
 def test_a_tag_in_which_nobody_sees_anything_is_missing(blank):
     assert not run("required-tags", of(tagged(evidence__owner=blank)), tags=["owner"]).passed

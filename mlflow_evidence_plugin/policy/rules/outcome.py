@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from ...record import Record
-from ...tags import PREFIX
+from ...tags import GOVERNANCE, PREFIX
 from ..case import Case
 
 Options = Mapping[str, Any]
@@ -68,16 +68,21 @@ def short(text: str) -> str:
 
 
 def tag_fact(record: Record, name: str) -> Mapping[str, Any] | None:
-    """The fact of a tag: a governance name (`owner`) or a full tag name."""
-    governance = record.facts("governance").get(name.removeprefix(PREFIX))
-    found: Mapping[str, Any] | None = governance or record.facts("tags").get(name)
+    """The fact of a tag: a governance name (`owner`) or a full tag name.
+
+    A tag of MLflow's that is merely called `ticket` is none: nobody else would take it for one.
+    """
+    plain = name.removeprefix(PREFIX)
+    governance: Mapping[str, Any] | None = record.facts("governance").get(plain)
+    if governance or plain in GOVERNANCE:
+        return governance
+    found: Mapping[str, Any] | None = record.facts("tags").get(name)
     return found
 
 
 def tag(record: Record, name: str) -> str | None:
     """The value of a tag; None also where there is nothing in it that anybody would see."""
-    governance = record.value("governance", name.removeprefix(PREFIX))
-    found: str | None = governance or record.value("tags", name)
+    found = (tag_fact(record, name) or {}).get("value")
     visible = any(one.isprintable() and not one.isspace() for one in found or "")
     return found if visible else None
 

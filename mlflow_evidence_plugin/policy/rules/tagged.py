@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
 from ...record import Record
+from ...tags import GOVERNANCE, PREFIX
 from ..case import Case
 from ..patterns import matches
 from .outcome import Options, Outcome, based, listed, short, tag, tag_fact
@@ -29,8 +30,8 @@ def required_tags(case: Case, options: Options) -> Outcome:
         not told,
         "; ".join(told) if told else "all there",
         "tags " + ", ".join(shown),
-        f"set {_how_to_set(missing or _names(wrong))} and train again, or set the tag on the run; "
-        "capture it then",
+        f"set {_how_to_set(missing or _names(wrong))} and train again, or set "
+        f"{_full_names(missing or _names(wrong))} on the run; capture it then",
     )
     return based(outcome, _facts(case.record, wanted), options)
 
@@ -68,6 +69,10 @@ def _facts(record: Record, names: list[str]) -> dict[str, Mapping[str, object]]:
 
 def _names(wrong: list[str]) -> list[str]:
     return [one.split(" ", 1)[0] for one in wrong]
+
+
+def _full_names(names: list[str]) -> str:
+    return ", ".join(PREFIX + name if name in GOVERNANCE else name for name in names)
 
 
 def _how_to_set(names: list[str]) -> str:

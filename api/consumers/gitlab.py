@@ -156,7 +156,8 @@ def merge_request() -> Response:
     about = MergeRequest.of(found, check.field if check else None)
     asked = _asked(said, check, where, request_)
     give = partial(about.give, consumers().outgoing, said)
-    begin(Owed((NAME, where, about), (NAME, *where), said.wait_minutes, asked, give))
+    key = (NAME, where, about)
+    begin(Owed(key, (NAME, *where), said.wait_minutes, asked, give, anew=True))
     return told("accepted")
 
 

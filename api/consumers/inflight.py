@@ -26,10 +26,12 @@ class InFlight:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def begin(self, key: Hashable, work: Callable[[], None], of: str = "") -> None:
+    def begin(
+        self, key: Hashable, work: Callable[[], None], of: str = "", anew: bool = False
+    ) -> None:
         """Do the work beside the request, unless the same is being done; Busy.
 
-        That it was wanted again the work may see from `repeated`.
+        That it was wanted again the work may see from `repeated`; with `anew` it is done again.
         The limit is that of each consumer, whose name is `of`: one leaves room for the others.
         """
         with self._lock:
@@ -41,9 +43,9 @@ class InFlight:
             self._keys[key] = of
         try:
             # Nobody waits for it when the process ends: it may be sleeping for half an hour.
-            threading.Thread(target=self._run, args=(key, work), daemon=True).start()
+            threading.Thread(target=self._run, args=(key, work, anew), daemon=True).start()
         except RuntimeError:
-            self._end(key)
+            self._ended(key, anew=False)
             raise Busy("no thread can be started", "ask again in a minute") from None
 
     def repeated(self, key: Hashable) -> bool:
@@ -53,21 +55,28 @@ class InFlight:
             self._repeated.discard(key)
         return wanted
 
-    def _run(self, key: Hashable, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except EvidenceError as error:
-            log.warning("a verdict was not delivered: %s", error.detail)
-        except Exception as error:
-            # Never its words: they may hold the consumer's token.
-            log.error("a verdict was not delivered: %s", _place(error))
-        finally:
-            self._end(key)
+    def _run(self, key: Hashable, work: Callable[[], None], anew: bool) -> None:
+        ended = False
+        while not ended:
+            try:
+                work()
+            except EvidenceError as error:
+                log.warning("a verdict was not delivered: %s", error.detail)
+            except Exception as error:
+                # Never its words: they may hold the consumer's token.
+                log.error("a verdict was not delivered: %s", _place(error))
+            finally:
+                ended = self._ended(key, anew)
 
-    def _end(self, key: Hashable) -> None:
+    def _ended(self, key: Hashable, anew: bool) -> bool:
+        """Whether nothing is left to do, so that the next who wants it begins it."""
         with self._lock:
+            if anew and key in self._repeated:
+                self._repeated.discard(key)
+                return False
             self._keys.pop(key, None)
             self._repeated.discard(key)
+            return True
 
 
 def _place(error: Exception) -> str:

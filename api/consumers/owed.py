@@ -23,7 +23,8 @@ class Owed:
 
     `give` is called with the verdict, and before that if it is `pending`: once, and again when the
     same is asked again. `key` tells the same question from another; `where` is for the log, and
-    begins with the consumer's name.
+    begins with the consumer's name. `anew`: who asks again while the answer is on its way, gets
+    another one.
     """
 
     key: Hashable
@@ -31,6 +32,7 @@ class Owed:
     minutes: int
     asked: Question | Verdict
     give: Callable[[Verdict], None]
+    anew: bool = False
 
 
 def begin(owed: Owed, delivery: Delivery | None = None) -> None:
@@ -53,7 +55,7 @@ def begin(owed: Owed, delivery: Delivery | None = None) -> None:
         log.info("%s: %s: %s", " ".join(owed.where), verdict.status, codes)
 
     try:
-        shared.in_flight.begin(owed.key, answer, owed.where[0])
+        shared.in_flight.begin(owed.key, answer, owed.where[0], owed.anew)
     except EvidenceError:
         if delivery is not None:
             delivery.again()

@@ -60,6 +60,10 @@ def _from(wanted: str, found: str) -> bool:
     return wanted in ("any", found)
 
 
+def _there(wanted: Any, found: Any) -> bool:
+    return bool(str(wanted).rstrip("/") == str(found).rstrip("/"))
+
+
 _RANGE = "a range of versions, such as '>=2.22,<4'"
 _SWITCH = "true or false"
 _ADDRESS = "an address, without a password"
@@ -68,8 +72,8 @@ POINTS: Mapping[str, Point] = {
     "plugin.version": Point(_RANGE, _range, lambda o: o.plugin(), _within),
     "plugin.enabled": Point(_SWITCH, _switch, lambda o: o.enabled()),
     "mlflow.version": Point(_RANGE, _range, lambda o: o.mlflow(), _within),
-    "tracking.uri": Point(_ADDRESS, _text, lambda o: o.tracking_uri()),
-    "tracking.registry_uri": Point(_ADDRESS, _text, lambda o: o.registry_uri()),
+    "tracking.uri": Point(_ADDRESS, _text, lambda o: o.tracking_uri(), _there),
+    "tracking.registry_uri": Point(_ADDRESS, _text, lambda o: o.registry_uri(), _there),
     **{
         f"governance.{name}": Point(
             f"one of {', '.join(SOURCES)}",
@@ -79,7 +83,7 @@ POINTS: Mapping[str, Point] = {
         )
         for name in GOVERNANCE
     },
-    "service.url": Point(_ADDRESS, _text, lambda o: o.url()),
+    "service.url": Point(_ADDRESS, _text, lambda o: o.url(), _there),
     "service.store_id": Point("the store's id", _text, lambda o: o.store_id()),
     "service.policy": Point("sha256:…", _text, lambda o: o.policy()),
     "service.signing_key": Point("the key's id", _text, lambda o: o.signing_key()),

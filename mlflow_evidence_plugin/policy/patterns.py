@@ -21,7 +21,8 @@ STATES = 1_000
 _REPEATED = re.compile(r"\{(\d*)(,?)(\d*)\}")
 _ESCAPED = re.compile(r"\\(?:[pPxuU]\{[^}]*\}|.)")
 _OPENED = re.compile(r"\((?:\?(?:P?<\w+>|[a-zA-Z-]*:?))?")
-_SPACED = re.compile(r"\(\?[a-zA-Z-]*x")
+_ODD = re.compile(r"\(\?(?:[a-zA-Z-]*x|P?<\w*[^\w>])")
+"""The flag x, and names of groups with brackets in them: what stands within would be misread."""
 
 
 def matches(value: str, pattern: str) -> bool:
@@ -45,8 +46,8 @@ def check_pattern(pattern: str) -> int:
         except (RuntimeError, ValueError) as error:
             said = " ".join(str(error).split())[:200]
             raise BadPolicy(f"the pattern {pattern!r} is none: {said}") from None
-    if _SPACED.search(pattern):
-        raise BadPolicy(f"the pattern {pattern!r} has the flag x, which is not read")
+    if _ODD.search(pattern):
+        raise BadPolicy(f"the pattern {pattern!r} has the flag x, or a group with an odd name")
     if (size := _states(pattern)) > STATES:
         said = f"the pattern {pattern!r} repeats what is repeated: some {size} states"
         raise BadPolicy(said, f"{STATES} are allowed: leave out the inner or the outer bounds")
@@ -62,6 +63,8 @@ def _states(pattern: str) -> int:
             made = last * (_times(found) - 1)
             end, last = found.end(), last + made
             levels[-1] += made
+        elif one in "*+?":
+            last, levels[-1] = last + 1, levels[-1] + 1  # what is repeated stays what it was
         elif one == "(":
             levels.append(0)
             opened = _OPENED.match(pattern, place)

@@ -1,4 +1,4 @@
-"""The YAML in which policies, their cases and intents are written: no more of it than JSON has."""
+"""The YAML in which policies and their cases are written: no more of it than JSON has."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ it is said that they are unknown, never that they are the same or gone.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -32,7 +33,8 @@ def differences(base: Document, other: Document, sections: Iterable[str] = ()) -
     found: list[Change] = []
     for section in sections or SECTIONS:
         read = SECTIONS[section]
-        mine, theirs = read(_values(base, section)), read(_values(other, section))
+        values = _values(base, section), _values(other, section)
+        mine, theirs = read(*values), read(*reversed(values))
         if not (_absent(base, section) and _absent(other, section)):
             found += _section(section, mine, theirs, _unread(section, base, other))
     return found
@@ -142,33 +144,38 @@ def _values(document: Document, section: str) -> Values:
     return {name: fact["value"] for name, fact in facts.items()}
 
 
-def _plain(values: Values) -> Values:
+def _plain(values: Values, _: Values) -> Values:
     return values
 
 
-def _run(values: Values) -> Values:
+def _run(values: Values, _: Values) -> Values:
     return {name: values[name] for name in _OF_THE_RUN if name in values}
 
 
-def _metrics(values: Values) -> Values:
+def _metrics(values: Values, _: Values) -> Values:
     return {name: one["value"] for name, one in values.items()}
 
 
-def _tags(values: Values) -> Values:
+def _tags(values: Values, _: Values) -> Values:
     """Without MLflow's own, which name the run itself, its files and its place."""
     return {name: value for name, value in values.items() if not name.startswith("mlflow.")}
 
 
-def _datasets(values: Values) -> Values:
-    """By name, so that another digest is a change; by name and digest where a name stands twice."""
-    names = [one["name"] for one in values.values()]
+def _datasets(values: Values, others: Values) -> Values:
+    """By name, so that another digest is a change; by name and digest where a name stands twice.
+
+    On either side: else what both have would be told by its name here and by its digest there.
+    """
+    counts = [Counter(one["name"] for one in side.values()) for side in (values, others)]
     return {
-        key if names.count(one["name"]) > 1 else one["name"]: _without(one, "name")
-        for key, one in values.items()
+        key if max(one[known["name"]] for one in counts) > 1 else known["name"]: _without(
+            known, "name"
+        )
+        for key, known in values.items()
     }
 
 
-def _version(values: Values) -> Values:
+def _version(values: Values, _: Values) -> Values:
     flat = {f"tags.{name}": value for name, value in values.get("tags", {}).items()}
     signature = values.get("signature")
     if isinstance(signature, dict):
@@ -181,7 +188,7 @@ def _without(values: Values, name: str) -> Values:
     return {key: value for key, value in values.items() if key != name}
 
 
-SECTIONS: Mapping[str, Callable[[Values], Values]] = {
+SECTIONS: Mapping[str, Callable[[Values, Values], Values]] = {
     "metrics": _metrics,
     "parameters": _plain,
     "inputs": _datasets,
@@ -196,7 +203,7 @@ SECTIONS: Mapping[str, Callable[[Values], Values]] = {
     "model_files": _plain,
     "outputs": _plain,
 }
-"""What is compared, in this order, and how a section's facts are read for it."""
+"""What is compared, in this order, and how a side's facts are read for it, beside the other's."""
 
 CAUSES = ("parameters", "inputs", "code", "environment")
 """Where the cause of another result is looked for first."""

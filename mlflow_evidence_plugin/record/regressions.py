@@ -71,18 +71,21 @@ def _order(one: Step) -> tuple[bool, str, str]:
 
 def _judged(steps: Sequence[Step], question: Question) -> Iterator[dict[str, Any]]:
     known: list[Decimal] = []
-    values = [finite(one.told) for one in steps]
-    for place, (one, value) in enumerate(zip(steps, values, strict=True)):
+    valued: list[Step] = []
+    for one in steps:
+        value = finite(one.told)
         baseline = _baseline(known[-question.window :], question)
         state = _state(value, baseline, question)
         difference, relative = delta(baseline, value)
         item = {**_head(one), "value": one.told, "baseline": shown(baseline), "state": state}
         item |= {"delta": shown(difference), "relative": shown(relative)}
-        item["before"] = steps[place - 1].digest if place else None
-        item["changes"] = _changes(steps, place, question.window) if state == REGRESSION else []
-        yield item
+        # One without a value tells nothing of what its changes did.
+        item["before"] = valued[-1].digest if valued else None
         if value is not None:
             known.append(value)
+            valued.append(one)
+        item["changes"] = _changes(valued, question.window) if state == REGRESSION else []
+        yield item
 
 
 def _head(one: Step) -> dict[str, Any]:
@@ -108,13 +111,14 @@ def _state(value: Decimal | None, baseline: Decimal | None, question: Question) 
     return REGRESSION if (delta(behind, ahead)[0] or 0) > allowed else OK
 
 
-def _changes(steps: Sequence[Step], place: int, window: int) -> list[Change]:
-    """What differs from the run before; what seldom changes first.
+def _changes(steps: Sequence[Step], window: int) -> list[Change]:
+    """What differs between the last run and the one before; what seldom changes first.
 
     `changed_before` counts in how many of the `steps_before` it differed as well.
     """
-    found = _between(steps, place)
-    earlier = [_between(steps, n) for n in range(max(1, place - window), place)]
+    last = len(steps) - 1
+    found = _between(steps, last)
+    earlier = [_between(steps, n) for n in range(max(1, last - window), last)]
     names = [{(one["section"], one["name"]) for one in changes} for changes in earlier]
     for one in found:
         times = sum((one["section"], one["name"]) in changed for changed in names)
@@ -123,8 +127,6 @@ def _changes(steps: Sequence[Step], place: int, window: int) -> list[Change]:
 
 
 def _between(steps: Sequence[Step], place: int) -> list[Change]:
-    if not place:
-        return []
     return differences(steps[place - 1].document, steps[place].document, CAUSES)
 
 

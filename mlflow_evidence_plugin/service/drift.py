@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from ..errors import BadInput, BadRecord, Busy, NotFound, StoreRefused, StoreUnavailable
+from ..errors import BadInput, BadRecord, Busy, Erased, NotFound, StoreRefused, StoreUnavailable
 from ..policy.decision import rfc3339
 from ..record import Record, Subject, record_of
 from ..record.drift import CHANGED, REMOVED, Finding, drift, finding
@@ -97,15 +97,16 @@ class Drifting:
                 except _AWAY as error:
                     unknown.append({"what": what, "why": error.detail})
                     continue
-                if was != is_:
+                # That the version itself was given the alias is its release, and no drift.
+                if is_ not in (was, record.subject.name):
                     findings.append(finding(what, CHANGED if is_ else REMOVED, was, is_))
         return findings, unknown
 
-    def _subject(self, digest: str) -> str | None:
+    def _subject(self, digest: str) -> str:
         try:
             return self.capturing.bundles.get(digest).subject
-        except NotFound:
-            return None
+        except Erased as error:
+            raise BadRecord("the evidence of what it was compared with was erased") from error
 
     def _holder(self, record: Record, alias: str) -> str | None:
         model = record.subject.model or ""

@@ -195,8 +195,8 @@ class Inventory:
         lines = []
         for one in clean:
             source = one.of if isinstance(one.of, RunSnapshot) else sources.get(one.of.run_id or "")
-            if caller.sees(_model(one), source.experiment if source else None):
-                held = known.get(_subject(one))
+            held = known.get(_subject(one))
+            if caller.sees(_model(one), _experiment(one, source, held)):
                 run = bare_run(source, salt) if source else None
                 lines.append(holding.line(Found(one, run, held, _record(one, held, caller))))
         return [one for one in lines if wanted.fits(one)]
@@ -231,6 +231,19 @@ def _record(one: Listed, held: Held | None, caller: Principal) -> Record | None:
         return None
     created = one.of.created if isinstance(one.of, VersionSnapshot) else None
     return record if made_then(record, created or 0) else None
+
+
+def _experiment(one: Listed, source: RunSnapshot | None, held: Held | None) -> str | None:
+    """Whose run it came from, by the run, or where that is gone by the evidence; None for no run.
+
+    "" where nobody knows: then it is for those alone who may see every experiment.
+    """
+    if source is not None:
+        return source.experiment
+    if not one.of.run_id:
+        return None
+    record = held.record() if held else None
+    return (record.experiment if record else None) or ""
 
 
 def _model(one: Listed) -> str | None:

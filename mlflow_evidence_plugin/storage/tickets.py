@@ -51,10 +51,11 @@ class Tickets:
         with self.database.reading() as connection:
             rows = connection.execute(query).all()
             for row in rows:
+                if not view.shows(row.model, row.experiment):
+                    continue  # only what is the caller's says that there is more
                 if len(kept) == limit:
                     return found(connection, kept, now), kept[-1].id
-                if view.shows(row.model, row.experiment):
-                    kept.append(row)
+                kept.append(row)
             more = rows[-1].id if len(rows) == LOOKED_AT else None
             return found(connection, kept, now), more
 

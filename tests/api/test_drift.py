@@ -298,3 +298,33 @@ def _admin():
 
 
 ADMIN = _admin()
+
+
+def against_production(admin, maker):
+    """The second version of a model, judged against the first, which holds the alias."""
+    model = maker.new_name("judged")
+    for _ in range(2):
+        maker.version(model, maker.run())
+    first, second = (admin.capture(model=model, version=n).json["digest"] for n in "12")
+    maker.client.set_registered_model_alias(model, "production", "1")
+    path = f"/v1/models/{model}/versions/2/decision?environment=prod"
+    assert admin.get(path).json["baselines"] == {"production": first}
+    return model, first, second
+
+
+def test_a_version_that_is_released_has_not_drifted_by_that(admin, maker):
+    model, _, second = against_production(admin, maker)
+    maker.client.set_registered_model_alias(model, "production", "2")
+    assert admin.get(f"/v1/bundles/{second}/drift").json["drifted"] is False
+    maker.version(model, maker.run())
+    maker.client.set_registered_model_alias(model, "production", "3")
+    found = admin.get(f"/v1/bundles/{second}/drift").json["findings"]
+    assert [one["what"] for one in found] == ["verdict/prod/production"]
+
+
+def test_where_the_baselines_evidence_was_erased_nothing_is_known_of_its_alias(admin, maker):
+    _, first, second = against_production(admin, maker)
+    assert admin.post(f"/v1/bundles/{first}/erasure", {"reason": "asked to"}).status_code == 200
+    found = admin.get(f"/v1/bundles/{second}/drift").json
+    assert (found["drifted"], found["findings"]) == (None, [])
+    assert [one["what"] for one in found["unknown"]] == ["verdict/prod/production"]

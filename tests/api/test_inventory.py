@@ -266,7 +266,7 @@ def test_what_was_captured_is_listed_without_mlflow_also_when_it_is_gone(
 
 
 def test_who_may_see_little_is_shown_that_and_mlflow_is_not_asked_for_more(
-    service, app, tokens, model
+    service, app, tokens, model, captured
 ):
     mine = Client(app, service.token("some", experiments=("credit",), models=(model,)))
     everything = listed(mine, limit=200)
@@ -383,3 +383,27 @@ def test_the_page_shows_strangers_names_as_text(visitor, maker):
     maker.version(name, maker.run(tags=tags))
     text = visitor.get(f"/inventory?model={name.replace('<', '%3C').replace('>', '%3E')}").text
     assert "&lt;script&gt;" in text and "<script" not in text and "<b>" not in text
+
+
+def test_what_came_from_a_purged_run_of_others_stays_theirs(
+    admin, app, maker, service, store_folder
+):
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    model, bare = maker.new_name("purged"), maker.new_name("bare")
+    runs = [maker.run(experiment="secret-lab") for _ in range(2)]
+    versions = [maker.version(*one) for one in zip((model, bare), runs, strict=True)]
+    assert admin.capture(model=model, version=versions[0]).status_code == 201
+    mine = (*("credit",), model, bare)
+    half = Client(app, service.token("half", experiments=("credit",), models=mine))
+    full = Client(app, service.token("full", experiments=("secret-lab",), models=mine))
+    every = Client(app, service.token("every", models=mine))
+    store = SqlAlchemyStore(f"sqlite:///{store_folder / 'mlflow.db'}", str(store_folder / "gone"))
+    for run_id in runs:
+        store.delete_run(run_id)
+        store._hard_delete_run(run_id)  # as `mlflow gc` does
+    store.engine.dispose()
+    assert listed(half, model=model) == listed(half, model=bare) == {}
+    assert "evidence" not in listed(full, model=model)[f"models/{model}/1"]["lacks"]
+    assert listed(full, model=bare) == {}
+    assert "evidence" in listed(every, model=bare)[f"models/{bare}/1"]["lacks"]

@@ -144,3 +144,14 @@ def test_tickets_of_statements_are_found_again_after_an_upgrade(
 @pytest.mark.parametrize("query", ["limit=0", "cursor=x", "cursor=" + "A" * 21 + "*", "other=1"])
 def test_slips(admin, query):
     assert admin.get(f"/v1/tickets/CHG1/bundles?{query}").status_code == 422
+
+
+def test_only_what_is_the_callers_says_that_there_is_more(admin, app, maker, service):
+    ticket = maker.new_name("CHG")
+    tags = GOVERNANCE | {"evidence.ticket": ticket}
+    for experiment in ("secret-lab", "credit"):
+        run_id = maker.run(experiment=experiment, tags=tags)
+        assert admin.capture(run_id=run_id).status_code == 201
+    half = Client(app, service.token("half", experiments=("credit",), models=("credit",)))
+    page = half.get(f"/v1/tickets/{ticket}/bundles?limit=1").json
+    assert (len(page["items"]), page["next"]) == (1, None)

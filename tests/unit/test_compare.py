@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlflow_evidence_plugin.record import record_of
-from mlflow_evidence_plugin.record.compare import SECTIONS, comparison, differences, lacking
+from mlflow_evidence_plugin.record.compare import (
+    ADDED,
+    CHANGED,
+    REMOVED,
+    SECTIONS,
+    comparison,
+    differences,
+    lacking,
+)
 from mlflow_evidence_plugin.record.forge import commits
 from mlflow_evidence_plugin.snapshot import Artifact, Dataset, Gap
 from tests.unit import samples
@@ -213,3 +221,14 @@ def test_commits_that_are_not_known_or_of_two_repositories_have_none():
         commits(code(OLD, "https://github.com/a/b"), code(NEW, "https://github.com/a/c"))["link"]
         is None
     )
+
+
+def test_a_dataset_that_both_have_is_no_change_where_one_has_another_of_that_name():
+    first, second = (Dataset("forgings", digest, "code", "{}", "training") for digest in "ab")
+    base, both = (samples.record(inputs=inputs).document for inputs in ((first,), (first, second)))
+    added = [(one["name"], one["kind"]) for one in differences(base, both, ["inputs"])]
+    assert len(added) == 1 and added[0][1] == ADDED and "b" in added[0][0]
+    removed = [one["kind"] for one in differences(both, base, ["inputs"])]
+    assert removed == [REMOVED]
+    moved = differences(base, samples.record(inputs=(second,)).document, ["inputs"])
+    assert [(one["name"], one["kind"]) for one in moved] == [("forgings", CHANGED)]

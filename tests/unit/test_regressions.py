@@ -104,3 +104,13 @@ def test_lower_is_better_of_the_negative_as_higher_is_of_the_positive(values):
     up = history(steps(*values), Question("auc", "higher"))
     down = history(steps(*(-value for value in values)), Question("auc", "lower"))
     assert [one["state"] for one in up] == [one["state"] for one in down]
+
+
+@pytest.mark.parametrize("nothing", [None, math.nan])
+def test_what_changed_with_a_run_that_failed_is_named_at_the_one_that_was_measured(nothing):
+    labelling = ["v1", "v1", "v1", "v2", "v2"]
+    found = history(steps(0.9, 0.9, 0.9, nothing, 0.6, labelling=labelling), Question("auc"))
+    worse = found[-1]
+    assert [one["name"] for one in worse["changes"]] == ["labelling"]
+    assert worse["before"] == found[2]["digest"]
+    assert (worse["changes"][0]["changed_before"], worse["changes"][0]["steps_before"]) == (0, 2)

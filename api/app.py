@@ -14,7 +14,7 @@ from mlflow_evidence_plugin.service import Evidence
 
 from . import consumers, errors, pages, tracing
 from .auth import SERVICE
-from .contract import SETTINGS
+from .contract import SETTINGS, Name
 from .resources import (
     approvals,
     attestations,
@@ -50,6 +50,7 @@ def create_app(
     """
     app = _Flask(__name__, static_folder=None)
     app.config.update(SETTINGS)
+    app.url_map.converters["name"] = Name
     app.url_map.merge_slashes = False  # it redirects, and so repeats an address that holds a token
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions[SERVICE] = evidence
@@ -57,6 +58,7 @@ def create_app(
     tracing.install(app)
     app.before_request(_unambiguous)
     api = Api(app)
+    api.register_converter(Name, Name.schema)
     api.DEFAULT_ERROR_RESPONSE_NAME = None  # each status is documented where it is answered
     errors.install(app)
     told = (captures, bundles, approvals, runs, models, attestations, ledger, verification)

@@ -13,6 +13,7 @@ from flask import Flask, request
 from flask_smorest import Blueprint as SmorestBlueprint
 from marshmallow import EXCLUDE, RAISE, Schema
 from webargs.flaskparser import FlaskParser
+from werkzeug.routing import BaseConverter
 
 from .errors import MEDIA_TYPE
 from .schemas import ProblemSchema
@@ -104,6 +105,20 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
         made = schema() if isinstance(schema, type) else schema
         decorated: Callable[[View], View] = super().arguments(made, **options)
         return decorated
+
+
+class Name(BaseConverter):
+    """Somebody's name for something, in a path: it may have slashes, as `/Users/ana/credit` has."""
+
+    part_isolating = False
+    weight = 200  # as that of werkzeug's own for paths: others go first
+    longest = 256
+    regex = rf".{{1,{longest}}}?"
+
+    @classmethod
+    def schema(cls, _: BaseConverter) -> dict[str, Any]:
+        """How the contract says it."""
+        return {"type": "string", "minLength": 1, "maxLength": cls.longest}
 
 
 def problems(

@@ -28,7 +28,7 @@ from ..schemas.comparison import CompareArgs, HistoryArgs, question
 from .blueprint import bp, page, sentence
 from .sessions import signed_in
 
-HISTORY = "/experiments/<string(maxlength=256):name>/history"
+HISTORY = "/experiments/<name:name>/history"
 FIELDS = 3
 """Of candidates, for who writes them by hand; more come by links."""
 

@@ -58,7 +58,7 @@ def compare(args: dict[str, Any]) -> Response:
     return _answer(found, chosen, comparison_markdown)
 
 
-@bp.get("/experiments/<string(maxlength=256):name>/history")
+@bp.get("/experiments/<name:name>/history")
 @bp.arguments(HistoryArgs, location="query")
 @bp.doc(security=SECURITY, responses={"200": FOLLOWED})
 @problems(bp, 400, 401, 403, 404, 406, 422, 500, 503)

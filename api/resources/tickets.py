@@ -14,7 +14,7 @@ from ..schemas.tickets import TicketArgs, TicketPage
 bp = Blueprint("tickets", __name__, description="All that belongs to a change ticket")
 
 
-@bp.get("/tickets/<string(maxlength=256):key>/bundles")
+@bp.get("/tickets/<name:key>/bundles")
 @bp.arguments(TicketArgs, location="query")
 @bp.doc(security=SECURITY)
 @bp.response(200, TicketPage)

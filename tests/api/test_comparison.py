@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from datetime import datetime, timezone
+from urllib.parse import quote
 
 import pytest
+
+from tests.api.visitors import Visitor
 
 UNKNOWN = "sha256:" + "0" * 64
 DAY = 86_400_000
@@ -220,3 +223,15 @@ def test_another_format_is_not_acceptable(admin, monthly, path):
     digest = monthly["digests"][0]
     for target in (path, f"/v1/compare?base={digest}&other={digest}"):
         assert admin.get(target, headers={"Accept": "application/pdf"}).status_code == 406
+
+
+def test_an_experiment_with_slashes_in_its_name_is_followed(admin, app, maker, service):
+    name = f"/Users/ana//{maker.new_name('credit')}/history"
+    assert admin.capture(run_id=maker.run(experiment=name)).status_code == 201
+    path = f"/experiments/{quote(name, safe='')}/history"
+    found = admin.get(f"/v1{path}?metric=auc").json
+    assert (found["experiment"], len(found["items"])) == (name, 1)
+    visitor = Visitor(app, (service.home / "token").read_text().strip())
+    assert visitor.get(f"{path}?metric=auc").status_code == 200
+    assert visitor.get(f"{path}.svg?metric=auc").mimetype == "image/svg+xml"
+    assert admin.get(f"/v1/experiments/{'x' * 257}/history?metric=auc").status_code == 404

@@ -155,3 +155,11 @@ def test_only_what_is_the_callers_says_that_there_is_more(admin, app, maker, ser
     half = Client(app, service.token("half", experiments=("credit",), models=("credit",)))
     page = half.get(f"/v1/tickets/{ticket}/bundles?limit=1").json
     assert (len(page["items"]), page["next"]) == (1, None)
+
+
+def test_a_ticket_may_be_an_address(admin, maker):
+    ticket = f"https://jira.example.org/browse/{maker.new_name('A')}"
+    run_id = maker.run(tags=GOVERNANCE | {"evidence.ticket": ticket})
+    assert admin.capture(run_id=run_id).status_code == 201
+    found = admin.get(f"/v1/tickets/{quote(ticket, safe='')}/bundles").json["items"]
+    assert [one["run_id"] for one in found] == [run_id]

@@ -23,6 +23,10 @@ def contract() -> dict[str, Any]:
     return yaml.safe_load(CONTRACT.read_text("utf-8"))
 
 
+SLASHED = ("/v1/experiments/{name}/history", "/v1/tickets/{key}/bundles")
+"""Where a name may have slashes."""
+
+
 def operations() -> list[tuple[str, str]]:
     """Every operation of the contract: its method and the template of its path."""
     methods = {"get", "post", "put", "patch", "delete"}
@@ -32,7 +36,8 @@ def operations() -> list[tuple[str, str]]:
 def operation_of(method: str, path: str) -> dict[str, Any] | None:
     """The contract's word on a request; None for a path or method that it does not know."""
     for known, template in operations():
-        pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template))
+        inside = ".+" if template in SLASHED else "[^/]+"
+        pattern = re.sub(r"\\\{\w+\\\}", inside, re.escape(template))
         if known == method.lower() and re.fullmatch(pattern, path):
             return contract()["paths"][template][known]
     return None

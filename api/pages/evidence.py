@@ -14,9 +14,11 @@ from mlflow_evidence_plugin.render.formats import RENDERERS
 from mlflow_evidence_plugin.render.html import Picture, csp
 from mlflow_evidence_plugin.render.parts import values
 from mlflow_evidence_plugin.render.shown import Shown
+from mlflow_evidence_plugin.service.archive import file_name
 
 from ..auth import caller, service
 from ..negotiation import content_type
+from ..resources.bundles import archived
 from .blueprint import bp, page
 from .sessions import signed_in
 
@@ -38,8 +40,10 @@ LABELS = {
 @signed_in
 def bundle(digest: str) -> Response:
     """Everything about one record."""
-    shown = Shown(service().exhibit(service().bundle(digest, caller()), caller()))
-    links = {"downloads": _downloads(digest), "related": _related(shown)}
+    found = service().bundle(digest, caller())
+    shown = Shown(service().exhibit(found, caller()))
+    whole = {"href": f"/bundles/{digest}/evidence.zip", "name": file_name(found.record())}
+    links = {"archive": whole, "downloads": _downloads(digest), "related": _related(shown)}
     charts = _charts(shown)
     return page("evidence_page.html", shown=shown, charts=charts, charts_left=0, links=links)
 
@@ -54,6 +58,13 @@ def picture(digest: str) -> Response:
     if drawn is None:
         raise NotFound("the record has no such metric with a history")
     return Response(drawn[0], mimetype="image/svg+xml")
+
+
+@bp.get(BUNDLE + "/evidence.zip")
+@signed_in
+def archive(digest: str) -> Response:
+    """All that was ever signed about the subject, as one file to be verified offline."""
+    return archived(digest)
 
 
 @bp.get(BUNDLE + "/evidence.<string(maxlength=20):suffix>")

@@ -68,11 +68,17 @@ def archive(args: dict[str, Any], digest: str) -> Response:
     With `artifacts`, files of the run and the model too, got from the tracking store before the
     answer begins; `archive.json` in it says what was left out, and why.
     """
-    name, pieces = service().archive(digest, caller(), args.get("size"), args["artifacts"])
-    response = Response(pieces, content_type="application/zip")
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response = archived(digest, args.get("size"), args["artifacts"])
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+def archived(digest: str, size: int | None = None, artifacts: int = 0) -> Response:
+    """The archive, sent piece by piece under a name of its own."""
+    name, pieces = service().archive(digest, caller(), size, artifacts)
+    response = Response(pieces, content_type="application/zip")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 

@@ -67,6 +67,7 @@ def pages(shown):
         "missing": f"/bundles/{UNKNOWN}",
         "picture": f"/bundles/{shown.run}/metrics.svg?name=auc",
         "file": f"/bundles/{shown.run}/evidence.html",
+        "archive": f"/bundles/{shown.run}/evidence.zip",
         "version": "/models/tumour/versions/6",
         "of run": f"/runs/{made_run().run_id}",
     }

@@ -12,9 +12,12 @@ import pytest
 from api.pages import evidence as views
 from mlflow_evidence_plugin.render.formats import RENDERERS
 from mlflow_evidence_plugin.service import Evidence
+from mlflow_evidence_plugin.signing import Keyring
+from mlflow_evidence_plugin.verify import Expected, verify_archive
 from tests.api.visitors import NAMES, READ, UNKNOWN, Visitor
 from tests.browser.gallery import HOSTILE, made_run
 from tests.conftest import instant
+from tests.contract.checked import Client
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -66,6 +69,29 @@ def test_each_format_can_be_taken_home(shown, reader, form):
     assert (answer.status_code, answer.mimetype) == (200, form.media_type)
     name = f"evidence-{shown.run[7:19]}.{form.suffix}"
     assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+
+
+def test_the_archive_is_offered_at_the_top_and_where_it_is_verified(shown, reader, tmp_path):
+    page = reader.get(f"/bundles/{shown.blocked}").text
+    address = f"/bundles/{shown.blocked}/evidence.zip"
+    top, _, below = page.partition('<section class="part" id="verify"')
+    assert f'href="{address}" download' in top.partition("</ul>")[0]
+    assert f'href="{address}" download' in below
+    answer = reader.get(address)
+    assert (answer.status_code, answer.mimetype) == (200, "application/zip")
+    name = re.search('filename="([^"]+)"', answer.headers["Content-Disposition"]).group(1)
+    assert f"mlflow-evidence verify ./{name} --key public-key.pem\n" in below
+    rest = Client(shown.app, shown.token).get(f"/v1/bundles/{shown.blocked}/archive")
+    assert rest.data == answer.data
+    (tmp_path / name).write_bytes(answer.data)
+    trusted = Keyring.of([(shown.service.home / "public-key.pem").read_bytes()])
+    assert verify_archive(tmp_path / name, trusted, Expected(instant(timedelta()))).passed
+
+
+@pytest.mark.parametrize("path", [f"/bundles/{UNKNOWN}", "/bundles/nonsense"])
+def test_an_archive_of_nothing_is_a_page_that_says_so(reader, path):
+    answer = reader.get(f"{path}/evidence.zip")
+    assert (answer.status_code, answer.mimetype) == (404, "text/html")
 
 
 def test_every_format_has_words_for_people():

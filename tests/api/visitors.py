@@ -27,7 +27,7 @@ class Visitor:
 NAMES = [
     "search", "found", "nothing", "wrong", "allowed", "blocked", "run", "odd", "missing",
     "compare", "compared", "odd compared", "course", "course asked for",
-    "plot", "picture", "file", "version", "of run",
+    "plot", "picture", "file", "archive", "version", "of run",
 ]  # fmt: skip
-NOT_READ = ("plot", "picture", "file", "version", "of run")
+NOT_READ = ("plot", "picture", "file", "archive", "version", "of run")
 READ = [name for name in NAMES if name not in NOT_READ] + ["odd course"]

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from .charts import chart
 from .exhibit import Exhibit
 from .shown import Shown
+from .stated import counted
 from .text import visible
 
 MOST_CHARTS = 24
@@ -56,6 +57,7 @@ def environment(pages: Path | None = None) -> Environment:
     )
     found.globals["FOLD"] = MOST_CHARTS
     found.filters["when"] = when
+    found.filters["counted"] = counted
     return found
 
 

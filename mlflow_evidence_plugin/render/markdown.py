@@ -11,10 +11,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from .differences import change, gaps, matrix, off
 from .exhibit import Exhibit
 from .shown import Shown
+from .stated import counted
 from .text import Written, harmless
 
 MOST = 20
-"""Gaps and findings told one by one."""
+"""Rules, gaps and findings told one by one."""
 
 
 def markdown(exhibit: Exhibit) -> bytes:
@@ -44,4 +45,5 @@ def template(name: str) -> Template:
     )
     environment.filters["ours"] = Written
     environment.filters["change"] = change
+    environment.filters["counted"] = counted
     return environment.get_template(name)

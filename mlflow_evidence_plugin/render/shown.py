@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import BadRecord
 from .charts import describe
-from .exhibit import Exhibit, predicate_type
+from .exhibit import Exhibit
 from .parts import Part, findings, gaps, metrics, parts, values
+from .stated import checked, stated
 from .text import plain
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -33,7 +32,7 @@ class Shown:
             self.digest: str = bundle["digest"]
             self.captured_at: str = bundle["captured_at"]
             self.asked_as = _resolved(bundle.get("resolved", {}))
-            self.statements = [_statement(one) for one in bundle["statements"]]
+            self.statements = stated(bundle["statements"])
             subject = self.record["subject"]
         except (KeyError, TypeError) as error:
             raise BadRecord(f"not an evidence bundle: {error!r}") from error
@@ -50,7 +49,10 @@ class Shown:
             self.subject = f"models/{self.model}/{self.version}"
         self.approvals = [_entry(one) for one in exhibit.approvals if one["decision"] != "revoked"]
         self.waivers = [_entry(one) for one in exhibit.waivers]
-        told = [_verdict(one, exhibit.now) for one in exhibit.decisions]
+        told = [
+            _verdict(one, exhibit.now) | {"checked": checked(one, self.statements)}
+            for one in exhibit.decisions
+        ]
         self.verdicts = sorted(told, key=lambda one: (one["allowed"], one["environment"]))
 
     @property
@@ -109,7 +111,7 @@ class Shown:
     @property
     def root(self) -> str:
         """The root over the subject's files, as the signed statement names it."""
-        return next((one["root"] for one in self.statements if one["root"]), "not stated")
+        return next((one.root for one in self.statements if one.root), "not stated")
 
     @property
     def parts(self) -> list[Part]:
@@ -147,20 +149,6 @@ def _entry(one: Mapping[str, Any]) -> dict[str, Any]:
     counts = {"in-force": "counts", "of-earlier-evidence": "was of earlier evidence"}
     counts["before-erasure"] = "was said before evidence was erased"
     return {**one, "counts": counts.get(one["state"], f"is {one['state']}")}
-
-
-def _statement(envelope: Mapping[str, Any]) -> dict[str, str]:
-    """A signed statement, read for display only: this does not verify it."""
-    raw = json.dumps(envelope, indent=2, ensure_ascii=False)
-    found = {"raw": raw, "type": "unreadable", "root": "", "told": ""}
-    try:
-        statement = json.loads(base64.b64decode(envelope["payload"]))
-        found["type"] = predicate_type(envelope)
-        found["told"] = json.dumps(statement, indent=2, ensure_ascii=False)
-        found["root"] = "sha256:" + str(statement["subject"][0]["digest"]["sha256"])
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
-        pass  # shown raw
-    return found
 
 
 __all__ = ["Shown"]

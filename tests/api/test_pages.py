@@ -53,6 +53,23 @@ def test_an_allowed_version_says_so_for_each_environment(reader, pages):
     assert ">prod</h3>" in text and ">lab</h3>" in text
 
 
+def test_a_verdict_says_which_rules_it_asked_and_the_statements_what_they_are(reader, pages):
+    blocked, allowed = reader.get(pages["blocked"]).text, reader.get(pages["allowed"]).text
+    assert "7 rules were checked: 2 failed, 1 warned, 4 passed</summary>" in blocked
+    assert "7 rules were checked: 1 warned, 6 passed</summary>" in allowed
+    assert "1 rule was checked: 1 passed</summary>" in allowed
+    assert "metric-threshold {&#34;metric&#34;:&#34;auc&#34;,&#34;min&#34;:0.9}" in allowed
+    statements = re.findall("<h3>([^<]+)</h3>", allowed.partition('id="statements"')[2])
+    assert statements[:4] == [
+        "Release evidence", "Signature of the model’s files", "Training, as provenance", "ML-BOM"
+    ]  # fmt: skip
+    assert statements[4:] == [
+        f"{what} for {where}"
+        for where in ("prod", "lab")
+        for what in ("Rules that were checked", "Verdict")
+    ]
+
+
 @pytest.mark.parametrize("path", ["/models/tumour/versions/6", f"/runs/{made_run().run_id}"])
 def test_short_addresses_lead_to_the_newest_evidence(shown, reader, path):
     answer = reader.get(path)

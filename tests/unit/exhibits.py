@@ -26,9 +26,16 @@ DECISION = {
 ALLOWED = {**DECISION, "allowed": True, "status": "passed", "reasons": [], "warnings": []}
 
 
+def envelope_of(statement: bytes) -> bytes:
+    """An envelope in the form in which it is kept, signed by nobody."""
+    payload = base64.b64encode(statement).decode()
+    signatures = [{"keyid": "", "sig": "AA=="}]
+    told = {"payload": payload, "payloadType": "x", "signatures": signatures}
+    return json.dumps(told, separators=(",", ":"), sort_keys=True).encode()
+
+
 def bundle(record: Record, count: int = 1, **more: object) -> bytes:
-    payload = base64.b64encode(release_statement(record)).decode()
-    signed = {"payload": payload, "payloadType": "x", "signatures": [{"keyid": "", "sig": "AA=="}]}
+    signed = json.loads(envelope_of(release_statement(record)))
     head = {
         "digest": record.digest,
         "subject": record.subject.name,

@@ -32,6 +32,7 @@ def site(tmp_path_factory):
     made.shelf.aliases["tumour", "production"] = "6"
     worse = made_run({**histories(3), "log_loss": [0.9, 0.95]}, run_id="c" * 32)
     blocked = made.capture(made_version("7", worse))
+    made.capture(made_run({}, run_id="e" * 32, tags={}, experiment="bare"))
     for version, environment in product(("6", "7"), ("prod", "lab")):
         made.judge("tumour", version, environment)
     with listening(app) as url:
@@ -44,6 +45,8 @@ def site(tmp_path_factory):
             "big": f"/bundles/{made.capture(big_run())}",
             "compared": "/compare?base=models/tumour/6&other=models/tumour/7&lower=log_loss",
             "course": "/experiments/tumour-monthly/history?metric=log_loss&direction=lower",
+            "inventory": "/inventory?source=evidence",
+            "owners": "/inventory?source=evidence&by=owner",
         }
         yield made
 
@@ -65,7 +68,11 @@ def tab(chrome, site):
 
 @needs_browser
 @pytest.mark.parametrize(
-    "name", ["search", "nothing found", "blocked", "odd", "big", "compared", "course"]
+    "name",
+    [
+        *("search", "nothing found", "blocked", "odd", "big"),
+        *("compared", "course", "inventory", "owners"),
+    ],
 )
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_page_fits_its_screen_and_the_browser_has_no_complaint(tab, site, tmp_path, name, width):
@@ -78,6 +85,49 @@ def test_a_page_fits_its_screen_and_the_browser_has_no_complaint(tab, site, tmp_
         assert picture.stat().st_size > 5_000
     assert tab.complaints() == []
     assert all(one.startswith((site.url, "data:")) for one in tab.asked_for())
+
+
+BESIDE = """[...document.querySelectorAll('table.stacked tbody > tr > *')].filter(one => {
+    const { left, right } = one.getBoundingClientRect();
+    return left < 0 || right > document.documentElement.clientWidth }).length"""
+LABELS = """[...document.querySelectorAll('table.stacked tbody > tr:first-child > td')].map(one =>
+    getComputedStyle(one, '::before').content)"""
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("compared", ["models/tumour/6", "models/tumour/7"]),
+        ("course", ["Evidence", "log_loss", "Baseline", "Judged"]),
+        ("owners", ["Subjects", "Bytes", "Run time, s", "Lacking"]),
+    ],
+)
+def test_a_phone_shows_each_value_of_a_table_after_its_label(tab, site, name, labels):
+    tab.view(390)
+    tab.open(site.url + site.pages[name])
+    told = [one.split('"')[1] for one in tab.value(LABELS)]
+    assert told and told == labels * (len(told) // len(labels))
+    assert tab.value(BESIDE) == 0
+    tab.view(1280)
+    assert set(tab.value(LABELS)) == {"none"}
+
+
+CUT = """[...document.querySelectorAll('select')].filter(one => {
+    const style = getComputedStyle(one), room = document.createElement('canvas').getContext('2d');
+    room.font = style.font;
+    const arrow = 20, pads = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
+    const shown = one.options[one.selectedIndex].text;
+    return room.measureText(shown).width > one.clientWidth - pads - arrow }).length"""
+
+
+@needs_browser
+@pytest.mark.parametrize("name", ["search", "course", "inventory", "owners"])
+def test_a_phone_shows_what_is_chosen_whole(tab, site, name):
+    tab.view(390)
+    tab.open(site.url + site.pages[name])
+    assert tab.value("document.querySelectorAll('select').length") > 0
+    assert tab.value(CUT) == 0
 
 
 @needs_browser

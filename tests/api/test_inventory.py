@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from mlflow_evidence_plugin.errors import StoreRefused
+from api.pages import inventory as pages
+from mlflow_evidence_plugin.errors import StoreRefused, StoreUnavailable
 from mlflow_evidence_plugin.policy import parse
 from mlflow_evidence_plugin.service import inventory
 from tests.api.stores import Away, Listening, Untouchable, silent
@@ -349,10 +350,45 @@ def visitor(service, tokens):
 def test_the_page_lists_what_lacks_what_without_a_script(visitor, model):
     text = visitor.get(f"/inventory?model={model}").text
     assert f">models/{model}/1</a>" in text and f">models/{model}/2</span>" in text
-    assert "lacks evidence, owner, cost center" in text and "<script" not in text
+    assert "lacks evidence, owner, cost centre" in text and "<script" not in text
     only = visitor.get(f"/inventory?model={model}&lacks=evidence").text
     assert f"models/{model}/2" in only and f"models/{model}/1" not in only
     assert 'value="evidence" selected' in only
+
+
+def test_the_page_tells_the_verdict_of_each_environment(visitor, admin, model):
+    path = f"/v1/models/{model}/versions/1/decision"
+    assert admin.get(f"{path}?environment=lab").json["allowed"]
+    assert not admin.get(f"{path}?environment=prod").json["allowed"]
+    text = visitor.get(f"/inventory?model={model}").text
+    assert re.findall("</span>(lab|prod): ([a-z]+)</span>", text) == [
+        ("lab", "allowed"),
+        ("prod", "blocked"),
+    ]
+
+
+def test_the_page_looks_on_until_it_is_full(visitor, admin, model, monkeypatch):
+    first = admin.get("/v1/inventory?limit=200").json["items"]
+    assert all(one["model"] for one in first) and len(first) < 200
+    text = visitor.get("/inventory?limit=200").text
+    assert ">runs/" in text and text.count("<li><") > len(first)
+    monkeypatch.setattr(pages, "PATIENCE", 0.0)
+    short = visitor.get("/inventory?limit=200").text
+    assert ">runs/" not in short and 'rel="next">Look on' in short
+
+
+def test_the_page_keeps_what_it_found_before_the_store_went_away(visitor, model, monkeypatch):
+    asked = inventory.Inventory.page
+
+    def away(self, wanted, caller):
+        if wanted.cursor:
+            raise StoreUnavailable("the tracking store is away", "later")
+        return asked(self, wanted, caller)
+
+    monkeypatch.setattr(inventory.Inventory, "page", away)
+    answer = visitor.get("/inventory?limit=200")
+    assert answer.status_code == 200 and f"models/{model}/1" in answer.text
+    assert 'rel="next"' in answer.text
 
 
 def test_the_page_goes_on_and_adds_up(visitor, model):

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import subprocess
+import sys
 from datetime import timedelta
+from html import unescape
 
 import pytest
 
 from api.pages.sessions import local
 from tests.api.visitors import NAMES, UNKNOWN, Visitor
 from tests.conftest import instant
+
+PROGRAM = "from mlflow_evidence_plugin.cli.main import main; main()"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -177,3 +184,18 @@ def test_the_sign_in_leads_to_no_other_site(shown, anyone, wanted):
 )
 def test_the_sign_in_leads_back_to_where_somebody_was(wanted):
     assert local(wanted) == wanted
+
+
+def test_the_command_that_the_sign_in_names_gives_a_token_that_opens_the_pages(shown, anyone):
+    text = unescape(anyone.get("/sign-in").text)
+    _, *words = shlex.split(re.search(r"<code>(mlflow-evidence [^<]+)</code>", text).group(1))
+    made = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *words],
+        env={**os.environ, "EVIDENCE_SERVICE_HOME": str(shown.service.home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    assert anyone.post("/sign-in", {"token": made.stdout}).status_code == 303
+    assert f"/bundles/{shown.allowed}" in anyone.get("/?model=tumour").text

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from flask import Response, request
 
-from mlflow_evidence_plugin.errors import NotFound
+from mlflow_evidence_plugin.errors import EvidenceError, NotFound
 from mlflow_evidence_plugin.render.charts import chart
 from mlflow_evidence_plugin.render.formats import RENDERERS
 from mlflow_evidence_plugin.render.html import Picture, csp
 from mlflow_evidence_plugin.render.parts import values
 from mlflow_evidence_plugin.render.shown import Shown
 from mlflow_evidence_plugin.service.archive import file_name
+from mlflow_evidence_plugin.storage import StoredBundle
 
 from ..auth import caller, service
 from ..negotiation import content_type
@@ -121,14 +123,43 @@ def _related(shown: Shown) -> list[dict[str, str]]:
     if shown.of_version:
         more = f"/?model={quote(shown.model, safe='')}"
         found.append({"label": "All evidence of this model", "href": more})
-        if previous := values(shown.record, "lineage").get("previous_version"):
-            before = f"models/{shown.model}/{previous}"
-            asked = urlencode({"base": before, "other": shown.subject})
-            found.append({"label": f"Compare with version {previous}", "href": f"/compare?{asked}"})
+        found += _compared(shown)
     if shown.run_id:
         more = f"/?run_id={quote(shown.run_id, safe='')}"
         found.append({"label": "All evidence of this run", "href": more})
     return found + _histories(shown)
+
+
+def _compared(shown: Shown) -> Iterator[dict[str, str]]:
+    """The way to what the verdicts were made against, and to the version before."""
+    versions = set()
+    for base in _baselines(shown):
+        subject = base.record().subject
+        here = subject.model == shown.model
+        named = f"version {subject.version}" if here else base.subject
+        versions |= {subject.version} if here else set()
+        yield _comparison(f"the baseline, {named}", base.digest, shown.digest)
+    previous = values(shown.record, "lineage").get("previous_version")
+    if previous and previous not in versions:
+        before = f"models/{shown.model}/{previous}"
+        yield _comparison(f"version {previous}", before, shown.subject)
+
+
+def _comparison(label: str, base: str, other: str) -> dict[str, str]:
+    asked = urlencode({"base": base, "other": other})
+    return {"label": f"Compare with {label}", "href": f"/compare?{asked}"}
+
+
+def _baselines(shown: Shown) -> Iterator[StoredBundle]:
+    """Of the verdicts shown, each once: those that are here, and the visitor's to see."""
+    named = [one for each in shown.verdicts for one in each["baselines"].values()]
+    for digest in dict.fromkeys(named):
+        if digest == shown.digest:
+            continue
+        try:
+            yield service().bundle(digest, caller())
+        except EvidenceError:  # why there was none to compare with may stand in the digest's place
+            continue
 
 
 def _histories(shown: Shown) -> list[dict[str, str]]:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlencode
 
 import pytest
+
+from mlflow_evidence_plugin.errors import NotFound
+from mlflow_evidence_plugin.service import Evidence
 
 
 def test_a_comparison_shows_each_fact_with_who_is_better(reader, pages):
@@ -53,9 +57,32 @@ def test_a_history_that_cannot_be_says_what_is_wrong(reader, query):
     assert 'role="alert"' in answer.text
 
 
-def test_a_bundle_leads_to_the_version_before_and_to_its_metrics_over_time(reader, pages):
+def test_a_bundle_leads_to_the_baseline_of_its_verdict(shown, reader, pages):
     text = reader.get(pages["blocked"]).text.replace("&amp;", "&")
-    assert 'href="/compare?base=models%2Ftumour%2F6&other=models%2Ftumour%2F7"' in text
+    asked = urlencode({"base": shown.allowed, "other": shown.blocked})
+    address = f"/compare?{asked}"
+    assert f'<a href="{address}">Compare with the baseline, version 6</a>' in text
+    assert text.count('href="/compare?') == 1  # the version before is the same one
+    assert reader.get(address).status_code == 200
+    assert "the baseline" not in reader.get(pages["allowed"]).text  # it was judged by itself
+
+
+def test_a_baseline_that_is_not_the_visitors_or_is_gone_is_not_led_to(shown, reader, monkeypatch):
+    kept = Evidence.bundle
+
+    def closed(self, digest, caller):
+        if digest == shown.allowed:
+            raise NotFound("there is no evidence")
+        return kept(self, digest, caller)
+
+    monkeypatch.setattr(Evidence, "bundle", closed)
+    text = reader.get(f"/bundles/{shown.blocked}").text
+    assert "the baseline," not in text and "Compare with version 6" in text
+
+
+def test_a_bundle_leads_to_the_version_before_and_to_its_metrics_over_time(reader, pages):
+    text = reader.get(pages["allowed"]).text.replace("&amp;", "&")
+    assert 'href="/compare?base=models%2Ftumour%2F6&other=models%2Ftumour%2F6"' in text
     address = "/experiments/tumour-monthly/history?metric=log_loss"
     assert f'href="{address}"' in text
     assert reader.get(address).status_code == 200

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from flask import Response, request
 
-from mlflow_evidence_plugin.errors import EvidenceError, NotFound
+from mlflow_evidence_plugin.errors import Erased, NotFound
 from mlflow_evidence_plugin.render.charts import chart
 from mlflow_evidence_plugin.render.formats import RENDERERS
 from mlflow_evidence_plugin.render.html import Picture, csp
@@ -158,7 +158,10 @@ def _baselines(shown: Shown) -> Iterator[StoredBundle]:
             continue
         try:
             yield service().bundle(digest, caller())
-        except EvidenceError:  # why there was none to compare with may stand in the digest's place
+        except (
+            NotFound,
+            Erased,
+        ):  # why there was none to compare with may stand in the digest's place
             continue
 
 

@@ -17,6 +17,10 @@ SIZE = (7.2, 3.2)
 TICKS = 16
 """Starts that are written below it, at the most."""
 LONGEST = 60
+SHORT = 24
+"""Characters of a run's name beside its mark."""
+ACROSS = 90
+"""Such characters that there is room for from side to side."""
 
 _BLUE, _RED, _SOFT = "#1f5fbf", "#98141d", "#6b7785"
 _NOTHING: dict[str, dict[str, Any]] = {
@@ -72,16 +76,53 @@ def _draw(axes: Any, found: Mapping[str, Any]) -> None:
         at = {"linestyle": "none", "marker": "X", "markersize": 9, "color": _RED}
         axes.plot(worse, [y[n] for n in worse], label="regression", **at)
     places = _ticks(len(items))
-    axes.set_xticks(places, _dates([items[n]["started"] for n in places]), rotation=30, ha="right")
+    started = [one["started"] for one in items]
+    dates = _dates([started[n] for n in places], started)
+    axes.set_xticks(places, dates, rotation=30, ha="right")
+    axes.set_xlabel(_day(started))
     axes.set_xlim(-0.5, max(len(items), 1) - 0.5)
     axes.set_ylabel(_name(found["metric"]), parse_math=False)
-    axes.margins(y=0.1)
+    axes.margins(y=0.2)
+    _name_runs(axes, [(n, y[n], _run(items[n])) for n in worse if math.isfinite(y[n])])
     axes.grid(color="#8a93a0", alpha=0.3, linewidth=0.6)
     axes.legend(loc="best", fontsize=8, frameon=False)
 
 
+def _name_runs(axes: Any, found: Sequence[tuple[int, float, str]]) -> None:
+    """On the outer side of each mark, since the line comes from the inner one.
+
+    Of runs too close to each other the later one is named.
+    """
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    free = right
+    for place, value, name in reversed(found):
+        width = len(name) * (right - left) / ACROSS
+        start = max(left, min(place - width / 2, right - width))
+        if start + width > free:
+            continue
+        free = start
+        above = value - low > high - value
+        axes.annotate(
+            name,
+            (start, value),
+            xytext=(0, 7 if above else -7),
+            textcoords="offset points",
+            va="bottom" if above else "top",
+            fontsize=8,
+            color=_RED,
+            parse_math=False,
+        )
+
+
+def _run(one: Mapping[str, Any]) -> str:
+    return _name(one["name"] or one["subject"], SHORT)
+
+
 def _against(found: Mapping[str, Any]) -> str:
-    return f"{found['against']} of the {found['window']} before (tolerance {found['tolerance']})"
+    """Of the first runs there are fewer before than asked for."""
+    window = found["window"]
+    what = "the one before" if window == 1 else f"{found['against']} of up to {window} before"
+    return f"{what} (tolerance {found['tolerance']})"
 
 
 def _ticks(count: int) -> list[int]:
@@ -89,16 +130,25 @@ def _ticks(count: int) -> list[int]:
     return list(range(0, count, every))
 
 
-def _dates(started: Sequence[str | None]) -> list[str]:
+def _days(started: Sequence[str | None]) -> set[str]:
+    return {one[:10] for one in started if one}
+
+
+def _dates(written: Sequence[str | None], started: Sequence[str | None]) -> list[str]:
     """Days; the times of runs that all lie within one day."""
-    known = [one for one in started if one]
-    short = slice(11, 19) if len({one[:10] for one in known}) == 1 else slice(0, 10)
-    return [one[short] if one else "unknown" for one in started]
+    short = slice(11, 19) if len(_days(started)) == 1 else slice(0, 10)
+    return [one[short] if one else "unknown" for one in written]
 
 
-def _name(text: str) -> str:
+def _day(started: Sequence[str | None]) -> str:
+    """What the axis says of all of them."""
+    days = _days(started)
+    return f"{days.pop()}, UTC" if len(days) == 1 else "days in UTC" if days else ""
+
+
+def _name(text: str, longest: int = LONGEST) -> str:
     shown = "".join(c if c.isprintable() else "?" for c in visible(text))
-    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
+    return shown if len(shown) <= longest else f"{shown[:longest]}…"
 
 
-__all__ = ["PNG", "SVG", "alt", "plot"]
+__all__ = ["PNG", "SHORT", "SVG", "alt", "plot"]

@@ -7,6 +7,7 @@ import warnings
 import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -15,22 +16,23 @@ from mlflow_evidence_plugin.record.compare import comparison
 from mlflow_evidence_plugin.record.regressions import Question, history, step
 from mlflow_evidence_plugin.render.differences import bars, gaps, matrix, off
 from mlflow_evidence_plugin.render.markdown import comparison_markdown, history_markdown
-from mlflow_evidence_plugin.render.plots import PNG, SVG, plot
+from mlflow_evidence_plugin.render.plots import PNG, SHORT, SVG, plot
 from tests.browser.gallery import HOSTILE
 from tests.unit import samples
 from tests.unit.test_render_hostile import READER
 
 
-def course(*values, metric="auc", name="credit", window=5):
+def course(*values, metric="auc", name="credit", window=5, apart=86_400_000):
     found = []
     for n, value in enumerate(values):
         run = samples.run(
             {} if value is None else {metric: value},
             run_id=f"{n:032x}",
-            start_time=1_700_000_000_000 + n * 86_400_000,
+            start_time=1_700_000_000_000 + n * apart,
             experiment=name,
             parameters={name: str(n)},
         )
+        run = replace(run, name=f"monthly {n}")
         found.append(step(record_of(run, samples.STORE), metric))
     question = Question(metric, window=window)
     return {
@@ -72,6 +74,58 @@ def test_a_strangers_name_is_text_in_the_picture_and_nothing_else(name):
         value.startswith("#") for e in tree.iter() for key, value in e.attrib.items()
         if key.endswith("href")
     )  # fmt: skip
+
+
+def written(found) -> list[str]:
+    """The texts of a picture."""
+    return [one.text for one in ET.fromstring(plot(found)).iter() if one.tag.endswith("}text")]
+
+
+def test_a_regression_is_named_in_the_picture_and_no_other_run_is():
+    told = written(course(0.9, 0.9, 0.1, 0.9))
+    assert [one for one in told if one.startswith("monthly")] == ["monthly 2"]
+
+
+def test_of_regressions_close_to_each_other_the_later_ones_are_named():
+    falling = [2.0**-n for n in range(30)]
+    told = [one for one in written(course(*falling)) if one.startswith("monthly")]
+    named = [int(one.split()[1]) for one in told]
+    assert named[0] == 29 and len(named) > 4
+    assert all(later - earlier >= 3 for later, earlier in pairwise(named))
+
+
+def test_a_regression_without_a_name_goes_by_its_subject_cut_to_what_fits():
+    found = course(0.9, 0.1)
+    found["items"][1]["name"] = None
+    assert f"runs/{1:032x}"[:SHORT] + "…" in written(found)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_the_name_of_a_regression_is_text_as_well(name):
+    found = course(0.9, 0.1)
+    found["items"][1]["name"] = "$\\frac{1}{0}$" + HOSTILE[name]
+    for kind in (SVG, PNG):
+        plot(found, kind)
+    assert any(one.startswith("$\\frac{1}{0}$") for one in written(found))
+
+
+def test_runs_of_one_day_have_its_date_on_the_axis_and_others_their_days():
+    hours = written(course(0.9, 0.8, apart=60_000))
+    assert "2023-11-14, UTC" in hours and "22:13:20" in hours
+    days = written(course(0.9, 0.8))
+    assert "days in UTC" in days and "2023-11-14" in days
+    unknown = course(0.9, 0.8)
+    for one in unknown["items"]:
+        one["started"] = None
+    assert "unknown" in written(unknown) and not [t for t in written(unknown) if "UTC" in t]
+
+
+@pytest.mark.parametrize(
+    ("window", "told"),
+    [(5, "median of up to 5 before (tolerance 5%)"), (1, "the one before (tolerance 5%)")],
+)
+def test_the_legend_promises_no_more_runs_than_there_are(window, told):
+    assert told in written(course(0.9, 0.8, 0.9, window=window))
 
 
 def test_the_same_history_has_the_same_bytes_in_every_thread():

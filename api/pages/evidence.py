@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from flask import Response, request
 
-from mlflow_evidence_plugin.errors import Erased, NotFound
+from mlflow_evidence_plugin.errors import NotFound
 from mlflow_evidence_plugin.render.charts import chart
 from mlflow_evidence_plugin.render.formats import RENDERERS
 from mlflow_evidence_plugin.render.html import Picture, csp
@@ -158,17 +158,14 @@ def _baselines(shown: Shown) -> Iterator[StoredBundle]:
             continue
         try:
             yield service().bundle(digest, caller())
-        except (
-            NotFound,
-            Erased,
-        ):  # why there was none to compare with may stand in the digest's place
+        except NotFound:  # erased, or why there was none stands in the digest's place
             continue
 
 
 def _histories(shown: Shown) -> list[dict[str, str]]:
     """Of the metrics that matter most, the way to their course over the experiment."""
     name = values(shown.record, "run").get("experiment", "")
-    if not name or "/" in name:
+    if not name:
         return []
     here = f"/experiments/{quote(name, safe='')}/history?"
     metrics = [metric for metric, _ in shown.key_metrics[:HISTORIES]]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,10 @@ from .exits import UNVERIFIED
 from .options import output_options, place_options
 from .output import Output
 from .subjects import SUBJECT
+from .text import printable
+
+if TYPE_CHECKING:
+    from ..verify import Report
 
 FILES = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -113,7 +117,8 @@ def verify(
     with _at_hand(evidence) as path:
         expected = Expected(now, subject, decision, kept, store, stamping)
         report = verify_file(path, trusted, expected)
-    out.show(report.document(), _rows, ("check", "", ""))
+    first = _first(report)
+    out.show(report.document(), lambda told: first + _rows(told), ("check", "", ""))
     if not report.passed:
         sys.exit(UNVERIFIED)
 
@@ -151,6 +156,17 @@ def whole(path: Path) -> Iterator[Any]:
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise
+
+
+def _first(report: Report) -> list[tuple[str, str, str]]:
+    """What is asked first: does it hold, whose evidence is it, what was the verdict."""
+    failed = sum(not one.passed for one in report.checks)
+    counted = f"{failed} check{'' if failed == 1 else 's'} failed"
+    result = "holds" if report.passed else f"does NOT hold: {counted}"
+    rows = [("result", result, ""), ("subject", "", printable(report.subject or "not known"))]
+    verdicts = report.verdicts or ("none",)
+    counting = verdicts if report.passed else ("none that counts: the evidence does not hold",)
+    return rows + [("verdict", "", printable(one)) for one in counting]
 
 
 def _rows(report: dict[str, Any]) -> list[tuple[str, str, str]]:

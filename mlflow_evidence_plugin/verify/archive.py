@@ -20,7 +20,7 @@ from ..signing.timestamp import Authorities
 from ..statements import Release, Tombstone
 from ..statements.decision import Summary, Tested
 from .beside import named_by
-from .bundle import binds
+from .bundle import binds, verdict_of
 from .chain import Head, read_head, same_log
 from .erased import Gone
 from .foreign import Foreign, about
@@ -90,6 +90,7 @@ class _Verifying:
         self.stated: list[Stated] = []
         self.omitted: list[dict[str, Any]] = []
         self.gone = Gone()
+        self.verdicts: dict[str, str] = {}
 
     def report(self) -> Report:
         take = self.checks.take
@@ -136,12 +137,20 @@ class _Verifying:
             elif isinstance(one.said, Summary):
                 verdict = partial(self._verdict, one.said, before)
                 said = f"{one.name}: verdict"
-                self.checks.take(said, verdict, lambda d: f"{d.status}, derived again")
+                made = self.checks.take(said, verdict, lambda d: f"{d.status}, derived again")
+                self._newest(one.said, made is not None)
         if environment := self.expected.decision:
             lost = self._underivable()
             now = self.expected.now
             force = partial(in_force, self.stated, environment, main.digest, now, set(lost))
             self.checks.take("decision", force, lambda s: f"holds until {s.decision['expires_at']}")
+
+    def _newest(self, said: Summary, holds: bool) -> None:
+        """A later verdict takes the place of an earlier one, also where it does not hold."""
+        environment = str(said.decision.get("environment"))
+        self.verdicts.pop(environment, None)
+        if holds:
+            self.verdicts[environment] = verdict_of(said)
 
     def _ended(self, head: Head | None, main: Record) -> Report:
         completeness = UNWITNESSED
@@ -156,7 +165,9 @@ class _Verifying:
             f"{name}: not derived again: it was made from what was erased since"
             for name in self._underivable().values()
         )
-        return Report(tuple(self.checks.done), unproven + left, completeness)
+        verdicts = tuple(self.verdicts.values())
+        done = tuple(self.checks.done)
+        return Report(done, unproven + left, completeness, main.subject.name, verdicts)
 
     def _underivable(self) -> dict[str, str]:
         """Verdicts and test results that were made from what was erased: digest and name."""

@@ -54,7 +54,9 @@ def verify_bundle(data: bytes, trusted: Keyring) -> Report:
     unsigned = sorted(set(bundle) - _SIGNED)
     told = f"nobody signed {', '.join(map(ascii, unsigned))}: anyone may have changed it"
     left = ((told,) if unsigned else ()) + (_VERDICTS if _judged(stated) else ())
-    return Report(tuple(checks.done), left + UNPROVEN)
+    subject = record.subject.name if record else None
+    done, verdicts = tuple(checks.done), _verdicts(stated)
+    return Report(done, left + UNPROVEN, subject=subject, verdicts=verdicts)
 
 
 def decode(verified: Verified) -> Statement:
@@ -73,6 +75,19 @@ def _unsigned() -> NoReturn:
 
 def _judged(stated: Sequence[Statement | None]) -> bool:
     return any(isinstance(one, Tested | Summary) for one in stated)
+
+
+def verdict_of(said: Summary) -> str:
+    """A verdict in one line, for people: where, what, and until when."""
+    told = said.decision
+    environment, status, until = (told.get(n) for n in ("environment", "status", "expires_at"))
+    return f"{environment}: {status}, until {until}"
+
+
+def _verdicts(stated: Sequence[Statement | None]) -> tuple[str, ...]:
+    said = (one for one in stated if isinstance(one, Summary))
+    newest = {one.decision.get("environment"): verdict_of(one) for one in said}
+    return tuple(newest.values())
 
 
 def _opened(envelope: Any, trusted: Keyring) -> Verified:

@@ -33,12 +33,15 @@ UNPROVEN = (
 class Report:
     """Every check, and what was not proven.
 
-    `completeness` is `witnessed` where the log's head is one that somebody else has kept.
+    `completeness` is `witnessed` where the log's head is one that somebody else has kept. `subject`
+    and `verdicts` (the newest of each environment) are those of which the checks held.
     """
 
     checks: tuple[Check, ...]
     unproven: tuple[str, ...] = UNPROVEN
     completeness: str = UNWITNESSED
+    subject: str | None = None
+    verdicts: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlflow_evidence_plugin.service.archive import zipped
-from mlflow_evidence_plugin.signing import Keyring
+from mlflow_evidence_plugin.signing import Keyring, SigningKey
 from mlflow_evidence_plugin.verify import Expected, verify_archive
 from mlflow_evidence_plugin.verify.opening import open_archive
 
@@ -35,7 +36,8 @@ main()
 
 def offline(*args: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", OFFLINE, "verify", *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    env = {**os.environ, "COLUMNS": "300"}
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=env)
 
 
 @pytest.fixture
@@ -56,12 +58,42 @@ def bundle(folder, tmp_path) -> Path:
     return tmp_path / "bundle.json"
 
 
+def other_key(folder: Path) -> Path:
+    """Somebody else's public key."""
+    private = folder.parent / "other.pem"
+    SigningKey.create(private)
+    public = folder.parent / "other-public.pem"
+    public.write_bytes(SigningKey.load(private).public_pem)
+    return public
+
+
 @pytest.mark.parametrize("kind", ["archive", "folder", "bundle"])
 def test_it_verifies_without_what_only_a_service_needs(kind, folder, bundle):
     place = {"archive": V1, "folder": folder, "bundle": bundle}[kind]
     for form in ("json", "table"):
         done = offline(place, "--key", KEY, "-o", form)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_table_begins_with_whether_it_holds_whose_it_is_and_its_verdicts(folder, bundle):
+    for place in (V1, folder, bundle):
+        lines = offline(place, "--key", KEY, "-o", "table").stdout.splitlines()
+        rows = [line.split(maxsplit=1) for line in lines[1:5]]
+        assert [one[0] for one in rows] == ["result", "subject", "verdict", "verdict"]
+        assert [one[1].strip() for one in rows[:2]] == ["holds", "models/tumour/7"]
+        assert rows[2][1].startswith("lab: passed, until 2026-11-24")
+        assert rows[3][1].startswith("prod: failed, until 2026-11-24")
+
+
+def test_a_table_of_what_does_not_hold_says_so_first_and_no_verdict_counts(folder, bundle):
+    lines = offline(bundle, "--key", other_key(folder), "-o", "table").stdout.splitlines()
+    assert lines[1].startswith("result")
+    assert "does NOT hold: 9 checks failed" in lines[1]
+    (folder / "attestations/000001-model-signature.sigstore.json").write_text("{}")
+    lines = offline(folder, "--key", KEY, "-o", "table").stdout.splitlines()
+    assert "does NOT hold: " in lines[1]
+    assert "none that counts" in lines[3]
+    assert not any(line.startswith("verdict") for line in lines[4:])
 
 
 def test_an_archive_of_the_first_version_verifies_for_ever():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from .query import Query
 from .text import Row, columns, escaped, json_text, pairs, printable, tsv_lines
 
 FORMS = ("json", "table", "tsv")
+UNBOUNDED = 1 << 20
+"""Columns; a table takes no more of them than its widest row."""
 LABELLED = ("", "")
 """The header of a table of labels and values: none."""
 
@@ -86,10 +89,17 @@ def _table(rows: Sequence[Row], header: Row) -> None:
         table.add_column(Text(printable(name)))  # text, never rich's markup
     for row in rows:
         table.add_row(*(Text(printable(cell, keep="\n"), overflow="fold") for cell in row))
-    console = Console()
+    console = Console(width=_width())
     with console.capture() as drawn:
         console.print(table)
-    click.echo(drawn.get(), nl=False)  # click says what an ASCII terminal cannot
+    text = "".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines())
+    click.echo(text, nl=False)  # click says what an ASCII terminal cannot
+
+
+def _width() -> int | None:
+    """As wide as the terminal, or as COLUMNS says; else as its rows, so that ids stay whole."""
+    on_terminal = sys.stdout is not None and sys.stdout.isatty()
+    return None if on_terminal or os.environ.get("COLUMNS") else UNBOUNDED
 
 
 @contextmanager

@@ -124,6 +124,19 @@ def test_a_hostile_name_stays_in_its_cell(capsys, monkeypatch):
     assert "[red]i" in drawn  # and rich takes none of it for its own markup
 
 
+def test_outside_a_terminal_no_id_is_broken_over_lines(capsys, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    digests = [f"sha256:{n:064x}" for n in range(4)]
+    drawn = shown(capsys, "table", [dict(zip("abcd", digests, strict=True))], "@")
+    assert [line.split() for line in drawn.splitlines()] == [["A", "B", "C", "D"], digests]
+
+
+def test_columns_still_says_how_wide_a_table_may_be(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    drawn = shown(capsys, "table", [{"a": f"sha256:{0:064x}"}], "@")
+    assert max(map(len, drawn.splitlines())) <= 40
+
+
 def test_a_hostile_name_of_a_column_is_text(capsys):
     drawn = shown(capsys, "table", [{"\x1b[2J[bold]\n": 1}], "@")
     assert "\\x1b[2J[bold]\\n" in drawn

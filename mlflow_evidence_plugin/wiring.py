@@ -192,7 +192,7 @@ def inspect(settings: Settings) -> Iterator[tuple[str, str, str]]:
         yield "policy", policy.digest, ""
     else:
         mend = "set EVIDENCE_SERVICE_POLICY_FILE; docs/policy.md says what to write"
-        yield "policy", "none, so that no release is allowed", mend
+        yield "policy", "none in this shell's settings, so that they allow no release", mend
 
 
 def _make_home(settings: Settings) -> None:

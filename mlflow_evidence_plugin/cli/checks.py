@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points, version
 from typing import TYPE_CHECKING
 
+from ..errors import Forbidden, NoPolicy, NotFound
+
 if TYPE_CHECKING:
+    from ..client import EvidenceClient
     from ..collect import MlflowStore
 
 OK, WARN, FAIL, SKIPPED = "ok", "warn", "fail", "skipped"
@@ -85,14 +88,30 @@ def service(place: Place) -> Iterator[Check]:
     if not place.url:
         yield Check("service", SKIPPED, "none named", "set EVIDENCE_URL and EVIDENCE_TOKEN")
         return
-    from .backend import Remote
+    from ..client import EvidenceClient
+    from .backend import token_of
 
-    Remote(place.url).check()
+    client = EvidenceClient(place.url, token_of("EVIDENCE_TOKEN"))
+    client.check()
     yield Check("service", OK, f"{place.url} answers, and takes the token")
+    yield _policy_of(client)
 
 
-def service_home(_: Place) -> Iterator[Check]:
-    """This machine's own service: its key, database and policy."""
+def _policy_of(client: EvidenceClient) -> Check:
+    """The policy that the service judges by, as far as this token may ask."""
+    name = "service policy"
+    try:
+        return Check(name, OK, client.policy())
+    except NoPolicy:
+        mend = "set EVIDENCE_SERVICE_POLICY_FILE where the service runs; see docs/policy.md"
+        return Check(name, WARN, "the service has none, so that it allows no release", mend)
+    except (Forbidden, NotFound):
+        mend = "ask with a token that has the scope evidence:read"
+        return Check(name, SKIPPED, "not asked: this token may not read it", mend)
+
+
+def service_home(place: Place) -> Iterator[Check]:
+    """A service with this shell's settings: its key, database and policy."""
     from ..settings import PREFIX, Settings
 
     settings = Settings.read()
@@ -103,7 +122,11 @@ def service_home(_: Place) -> Iterator[Check]:
     from .. import wiring
 
     for name, found, mend in wiring.inspect(settings):
-        yield Check(name, WARN if mend else OK, found, mend)
+        if mend and place.url:
+            said = f"none in this shell's settings; {place.url} goes by its own"
+            yield Check(name, SKIPPED, said)
+        else:
+            yield Check(name, WARN if mend else OK, found, mend)
 
 
 def _store(tracking_uri: str) -> tuple[MlflowStore, str]:

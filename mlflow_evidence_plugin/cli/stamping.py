@@ -12,6 +12,9 @@ from .checks import FAIL, OK, SKIPPED, WARN, Check, Place, missing_file
 WANTED = ("owner", "ticket", "rollback", "monitoring")
 """Without these a reviewer cannot act on a run; the rest is good to have."""
 
+NAMED = ("the store that is named was not opened", "see the row tracking store; log a first run")
+"""Of a path on a store that is not there yet, or that has no client here."""
+
 
 def values(place: Place) -> Iterator[Check]:
     """Which value each tag would have, and from where."""
@@ -39,13 +42,13 @@ def paths(place: Place) -> Iterator[Check]:
     """Whether runs are stamped, path by path, by what mlflow has here after it was imported."""
     from importlib.metadata import version
 
-    from ..context.liveness import paths, release, switched_off
+    from ..context.liveness import NO_STORE, paths, release, switched_off
 
     tested = release(version("mlflow-skinny"))
     yield Check(tested.name, OK if tested.live else WARN, tested.found, tested.mend)
     off = switched_off(os.environ)
     uri = _prepared(place.tracking_uri)
-    for path in paths(uri):
+    for path in paths(uri, NAMED if place.tracking_uri else NO_STORE):
         if off and path.live is not None:
             yield Check(path.name, WARN, *off)
         else:

@@ -22,6 +22,7 @@ OLDEST, NEWEST = "2.22", "3.17"
 CONTEXT = ("mlflow.tracking.context.registry", "_run_context_provider_registry")
 REQUESTS = ("mlflow.tracking.request_header.registry", "_request_header_provider_registry")
 OVER_HTTP = ("http", "https", "azureml", "databricks")
+NO_STORE = ("no store to look at", "set MLFLOW_TRACKING_URI; log a first run")
 
 _UPDATE = "update mlflow-evidence-plugin, or use an mlflow that it knows"
 _INSTALL = "pip install mlflow-evidence-plugin into this environment, beside its mlflow"
@@ -54,9 +55,12 @@ def switched_off(env: Mapping[str, str]) -> tuple[str, str] | None:
     return "off: EVIDENCE_DISABLED", "unset EVIDENCE_DISABLED to stamp runs again"
 
 
-def paths(tracking_uri: str | None) -> Iterator[Path]:
-    """Each path on a store; without one only those that need none."""
-    store = _store(tracking_uri) if tracking_uri else None
+def paths(tracking_uri: str | None, unopened: tuple[str, str] = NO_STORE) -> Iterator[Path]:
+    """Each path on a store; without one only those that need none, and `unopened` of the others.
+
+    That is why there is no store to look at, and what to do.
+    """
+    store = _store(tracking_uri) if tracking_uri else unopened
     yield _fluent()
     yield _made(store, "create_run", "client runs")
     yield _resumed(store)
@@ -87,8 +91,8 @@ def _resumed(store: Any) -> Path:
 
 
 def _unknown(store: Any, name: str) -> Path | None:
-    if store is None:
-        return Path(name, None, "no store to look at", "set MLFLOW_TRACKING_URI; log a first run")
+    if isinstance(store, tuple):
+        return Path(name, None, *store)
     if isinstance(store, Exception):
         return Path(name, None, f"the store could not be opened ({type(store).__name__})")
     return None

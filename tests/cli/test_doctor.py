@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from mlflow_evidence_plugin import tags
+from mlflow_evidence_plugin.cli import checks
+from mlflow_evidence_plugin.client import EvidenceClient
 from mlflow_evidence_plugin.context.liveness import NEWEST, OLDEST, release
+from mlflow_evidence_plugin.errors import Forbidden, NoPolicy
 
 PROGRAM = Path(sys.executable).with_name("mlflow-evidence")
 ROOT = Path(__file__).parents[2]
@@ -163,6 +166,49 @@ def test_a_local_store_that_is_not_there_is_not_made(doctor, tmp_path):
     assert not (tmp_path / "new.db").exists()
     assert checks["tracking store"]["state"] == "warn"
     assert checks["client runs"]["state"] == "skipped"
+
+
+def test_a_store_that_was_named_is_not_asked_for_again(doctor, tmp_path):
+    _, checks = doctor("--tracking-uri", f"sqlite:///{tmp_path / 'new.db'}")
+    for name in PATHS[1:]:
+        assert checks[name]["state"] == "skipped"
+        assert "MLFLOW_TRACKING_URI" not in checks[name]["mend"], checks[name]
+        assert "log a first run" in checks[name]["mend"]
+
+
+def test_the_policy_is_the_services_own_where_one_is_named(doctor, service, serving, tokens):
+    asked = {"EVIDENCE_URL": serving(service.app()), "EVIDENCE_SERVICE_HOME": str(service.home)}
+    _, checks = doctor(EVIDENCE_TOKEN=tokens.reader, **asked)
+    assert checks["service policy"]["state"] == "ok"
+    assert checks["service policy"]["found"] == service.evidence.deciding.policy.digest
+    if "policy" in checks:  # with the database of this home only
+        assert checks["policy"]["state"] == "skipped"
+        assert "this shell" in checks["policy"]["found"]
+
+
+def test_without_a_service_the_policy_is_said_to_be_this_shells(doctor, service):
+    _, checks = doctor(EVIDENCE_SERVICE_HOME=str(service.home))
+    assert checks["policy"]["state"] == "warn"
+    assert "this shell" in checks["policy"]["found"]
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "said"),
+    [
+        (NoPolicy("none"), "warn", "allows no release"),
+        (Forbidden("no"), "skipped", "may not"),
+    ],
+)
+def test_a_service_without_a_policy_or_that_tells_none_is_said(monkeypatch, error, state, said):
+    def refuse(_):
+        raise error
+
+    monkeypatch.setenv("EVIDENCE_TOKEN", "mle_x")
+    monkeypatch.setattr(EvidenceClient, "check", lambda _: None)
+    monkeypatch.setattr(EvidenceClient, "policy", refuse)
+    found = list(checks.service(checks.Place("http://127.0.0.1:1", None)))[1]
+    assert (found.name, found.state) == ("service policy", state)
+    assert said in found.found and found.mend
 
 
 def test_without_a_store_what_can_be_said_is_said_and_nothing_is_made(doctor, tmp_path):

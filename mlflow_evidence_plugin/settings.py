@@ -13,6 +13,7 @@ from .errors import BadConfig
 
 PREFIX = "EVIDENCE_SERVICE_"
 DEFAULT_HOME = "~/.mlflow-evidence"
+NO_STORE = "set EVIDENCE_SERVICE_TRACKING_URI (or MLFLOW_TRACKING_URI)"
 EMBEDDED_KEY = "signing-key.pem"
 SCRATCH_BYTES = 4 << 30
 
@@ -90,13 +91,10 @@ class Settings:
             **_tls(tls),
         )
 
-    def need_store(self) -> None:
+    def need_store(self, mend: str = NO_STORE) -> None:
         """BadConfig unless a tracking store is named: there is no default for whose evidence."""
         if not self.tracking_uri:
-            raise BadConfig(
-                "no tracking store is configured",
-                "set EVIDENCE_SERVICE_TRACKING_URI (or MLFLOW_TRACKING_URI)",
-            )
+            raise BadConfig("no tracking store is configured", mend)
 
 
 def embedded(home: Path) -> str:

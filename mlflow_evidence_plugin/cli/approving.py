@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from .options import output_options
+from .options import output_options, url_option
 from .output import Output
 from .subjects import SUBJECT
 from .text import cell
@@ -20,7 +20,7 @@ Command = Callable[..., Any]
 
 def _service(command: Command) -> Command:
     """`--url`: somebody's word needs their own token, so that a service is asked."""
-    return click.option("--url", envvar="EVIDENCE_URL", required=True, help="The service.")(command)
+    return url_option(required=True)(command)
 
 
 @click.command()

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from ..client import EvidenceClient
 from ..errors import BadConfig, NotInstalled, ServiceUnavailable, by_code
 from ..render.formats import renderer
+from .options import NO_PLACE
 from .output import progress
 
 Subject = Mapping[str, str]
@@ -173,7 +174,7 @@ class Local:
             ) from error
         named = {"EVIDENCE_SERVICE_TRACKING_URI": tracking_uri} if tracking_uri else {}
         settings = Settings.read({**os.environ, **named})
-        settings.need_store()
+        settings.need_store(NO_PLACE)
         wiring.prepare(settings)
         self._evidence = wiring.build(settings)
         self._me = Principal("local", ("admin",), ("*",), ("*",), "local")

@@ -51,8 +51,9 @@ class Local:
     def __init__(self, tracking_uri: str | None, given: Mapping[str, str]) -> None:
         from ..collect import Backlog, Writer
         from .catalogue import catalogue
+        from .options import NO_PLACE
 
-        store = catalogue(tracking_uri).store
+        store = catalogue(tracking_uri, NO_PLACE).store
         self._backlog, self._writer = Backlog(store), Writer(store)
         self._given = checked(given)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import Command
+from .options import NO_STORE, Command
 
 if TYPE_CHECKING:
     from ..collect import Catalogue
@@ -26,14 +26,14 @@ def bound_options(command: Command) -> Command:
     return bounded
 
 
-def catalogue(tracking_uri: str | None) -> Catalogue:
+def catalogue(tracking_uri: str | None, mend: str = NO_STORE) -> Catalogue:
     """What lists the store that is named, here or by MLflow's variable; BadConfig when none is."""
     from ..collect import Catalogue, MlflowStore, Roots
     from ..settings import MLFLOW_CLIENT, Settings
 
     named = {"EVIDENCE_SERVICE_TRACKING_URI": tracking_uri} if tracking_uri else {}
     settings = Settings.read({**os.environ, **named})
-    settings.need_store()
+    settings.need_store(mend)
     for name, value in MLFLOW_CLIENT.items():
         os.environ.setdefault(name, value)
     uri, registry = settings.tracking_uri, settings.registry_uri

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BadLedger, NotInstalled
-from .options import output_options
+from .options import output_options, url_option
 from .output import Output
 from .verifying import FILES, whole
 
@@ -25,7 +25,7 @@ def ledger() -> None:
 
 
 @ledger.command()
-@click.option("--url", envvar="EVIDENCE_URL", required=True, help="The evidence service.")
+@url_option(required=True)
 @click.option("--key", "keys", multiple=True, type=FILES, help="A public key that you trust.")
 @click.option("--trust", "trusts", multiple=True, type=FILES, help="A trust document.")
 @click.option(

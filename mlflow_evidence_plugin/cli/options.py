@@ -13,6 +13,13 @@ from .query import QUERY, Query
 
 Command = Callable[..., Any]
 
+NO_STORE = "give --tracking-uri, or set MLFLOW_TRACKING_URI"
+NO_PLACE = (
+    "name the service: EVIDENCE_URL and EVIDENCE_TOKEN, or --url; or a tracking store: "
+    "--tracking-uri, MLFLOW_TRACKING_URI or EVIDENCE_SERVICE_TRACKING_URI"
+)
+"""How to mend that nothing is named, for a command that may ask either of the two."""
+
 
 def output_options(command: Command) -> Command:
     """`-o` and `--query`; the command gets both as `out`."""
@@ -35,8 +42,18 @@ def output_options(command: Command) -> Command:
 
 def place_options(command: Command) -> Command:
     """`--url` for the service, `--tracking-uri` for a store."""
-    command = click.option("--url", envvar="EVIDENCE_URL", help="The evidence service.")(command)
-    return tracking_option(command)
+    return tracking_option(url_option()(command))
+
+
+def url_option(required: bool = False) -> Callable[[Command], Command]:
+    """`--url` for the service, or its variable."""
+    return click.option(
+        "--url",
+        envvar="EVIDENCE_URL",
+        show_envvar=True,
+        required=required,
+        help="The evidence service.",
+    )
 
 
 def tracking_option(command: Command) -> Command:

@@ -58,4 +58,4 @@ def test_a_rule_is_answered_for(on_service, released, rita):
 def test_without_a_service_there_is_nobody_to_say_it_to(az, released):
     refused = az("approve", released, "--role", "risk")
     assert refused.code == 2
-    assert "--url" in refused.err
+    assert "--url" in refused.err and "EVIDENCE_URL" in refused.err

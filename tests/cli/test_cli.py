@@ -227,6 +227,20 @@ def test_against_the_service_a_version_is_captured_shown_and_decided(world, remo
     assert json.loads(lab.stdout)["allowed"] is True
 
 
+@pytest.mark.parametrize("words", [["capture", "runs/x"], ["show", "runs/x"], ["stamp"]])
+def test_where_nothing_is_named_the_service_is_what_to_name_first(tmp_path, words):
+    done = cli(*words, HOME=str(tmp_path))
+    assert done.returncode == 7
+    mend = done.stderr.splitlines()[1]
+    assert mend.index("EVIDENCE_URL and EVIDENCE_TOKEN") < mend.index("--tracking-uri")
+
+
+def test_a_command_that_looks_at_a_store_alone_asks_for_that_alone(tmp_path):
+    done = cli("run", "list", HOME=str(tmp_path))
+    assert done.returncode == 7
+    assert "--tracking-uri" in done.stderr and "EVIDENCE_URL" not in done.stderr
+
+
 @pytest.mark.parametrize("form", [one.name for one in RENDERERS])
 def test_evidence_is_shown_in_every_format_by_the_service_and_here(
     world, captured, remote, service, tmp_path, form

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache, cached_property
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BadPolicy, BadRecord, NotFound
 from ..record import canonical, digest_of
 from . import cel, patterns
 from .case import PREVIOUS, Needs
 from .source import load
+
+if TYPE_CHECKING:
+    from jsonschema_rs import ValidationError
 
 SIZE_LIMIT = 256 * 1024
 STATES = 20_000
@@ -146,11 +150,67 @@ def _check(document: Any) -> None:
     # What is wrong with the whole is told before what is wrong with a part.
     wrong = min(found, key=lambda one: len(one.instance_path), default=None)
     if wrong is not None:
-        where = "/".join(map(str, wrong.instance_path)) or "the file"
         mend = "docs/policy.md describes every rule with an example"
-        raise BadPolicy(f"not a policy: {where}: {wrong.message[:300]}", mend)
+        raise BadPolicy(f"not a policy: {_where(document, wrong)}: {_said(wrong)}", mend)
     _check_names(document)
     _check_bounds(document)
+
+
+def _where(document: Any, wrong: ValidationError) -> str:
+    """The place in the file; of a rule also its name, since nobody counts rules from 0."""
+    path = wrong.instance_path
+    where = "/".join(map(str, path)) or "the file"
+    if len(path) < 4 or path[2] != "rules":
+        return where
+    rule = document[path[0]][path[1]]["rules"][path[3]]
+    name = rule.get("rule") if isinstance(rule, dict) else None
+    return f"{where} ({name})" if name in _names_of_rules() else where
+
+
+def _names_of_rules() -> list[str]:
+    found: list[str] = policy_schema()["$defs"]["rule"]["properties"]["rule"]["enum"]
+    return found
+
+
+def _said(wrong: ValidationError) -> str:
+    """What is wrong, and what may stand there: a schema's own words only name its keywords."""
+    kind: Any = wrong.kind
+    if kind.name == "enum":
+        allowed, given = [str(one) for one in kind.options], str(wrong.instance)[:100]
+        near = get_close_matches(given, allowed, 1)
+        meant = f"; is {near[0]} meant?" if near else ""
+        return f"{given!r} is none of {', '.join(allowed)}{meant}"
+    if kind.name in ("anyOf", "oneOf"):
+        return _alternatives(wrong)
+    if kind.name == "not":
+        return f"{' and '.join(kind.schema['required'])} do not go together"
+    return wrong.message[:300]
+
+
+def _alternatives(wrong: ValidationError) -> str:
+    """Of `oneOf` the forms that a value may have, of `anyOf` the names of which one is needed."""
+    kind, depth = wrong.kind, len(wrong.instance_path)
+    context: list[list[ValidationError]] = kind.context  # type: ignore[attr-defined]
+    for errors in context:
+        if all(len(one.instance_path) > depth for one in errors):  # the form is right
+            return _said(errors[0])
+    schema: Any = policy_schema()
+    for step in wrong.schema_path:
+        schema = schema[step]
+    allowed = ", ".join(map(_form, schema))
+    if kind.name == "anyOf":
+        return f"it lacks one of {allowed}"
+    return f"{wrong.message.partition(' is not valid')[0][:100]} is none of {allowed}"
+
+
+def _form(schema: Mapping[str, Any]) -> str:
+    """One of several forms as people write it: `previous`, `{alias: …}`, or a name that it has."""
+    if "$ref" in schema:
+        return _form(policy_schema()["$defs"][schema["$ref"].rpartition("/")[2]])
+    if "const" in schema:
+        return str(schema["const"])
+    names = schema["required"]
+    return f"{{{names[0]}: …}}" if "properties" in schema else " and ".join(names)
 
 
 def _check_names(document: Any) -> None:

@@ -58,6 +58,36 @@ def test_what_is_no_policy_is_refused_with_where(az, tmp_path, rules, said):
     assert said in found.err
 
 
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("{rule: code-claen}", ["'code-claen' is none of tracked-run, ", "is code-clean meant?"]),
+        ("{rule: code-claen}", [", expression;"]),
+        ("{rule: 7}", ["'7' is none of tracked-run"]),
+        ("{rule: approvals, n: many}", ["prod/rules/1/n (approvals): "]),
+        (
+            "{rule: no-regression, metric: a, baseline: last}",
+            ["baseline (no-regression): ", "is none of previous, {alias: …}, {digest: …}"],
+        ),
+        ("{rule: rollback-target, target: last}", ["is none of previous, {alias: …}\n"]),
+        ("{rule: rollback-target, target: {alias: v3}}", ["does not match"]),
+        ("{rule: rollback-target, target: {name: x}}", ["is none of previous, {alias: …}\n"]),
+        ("{rule: required-tags}", ["(required-tags): it lacks one of tags, patterns"]),
+        (
+            "{rule: trend, metric: a, tolerance: 1, relative_tolerance: 1}",
+            ["tolerance and relative_tolerance do not go together"],
+        ),
+        ("{rule: trend, metric: a, direction: hihger}", ["higher, lower; is higher meant?"]),
+    ],
+)
+def test_what_may_stand_there_is_said_and_in_which_rule(az, tmp_path, rule, said):
+    found = az("policy", "check", write(tmp_path, f"[{{rule: tracked-run}}, {rule}]"))
+    assert found.code == 7
+    for one in said:
+        assert one in found.err
+    assert "keyword" not in found.err
+
+
 BACK = "{rule: rollback-target, target: %s}"
 
 

@@ -13,7 +13,10 @@ from .output import Output
 from .subjects import SUBJECT
 from .text import cell
 
-HEAD = ("state", "decision", "approver", "role", "basis", "at", "expires_at", "ticket", "statement")
+HEAD = (
+    *("state", "decision", "approver", "role", "basis", "at", "expires_at", "ticket", "comment"),
+    "statement",
+)
 
 Command = Callable[..., Any]
 
@@ -102,5 +105,6 @@ def _rows(found: dict[str, Any]) -> list[list[str]]:
     rows = [[cell(one[name]) for name in HEAD] for one in found["approvals"]]
     for one in found["waivers"]:
         told = {**one, "decision": "waived", "approver": one["by"], "role": one["rule"]}
+        told["comment"] = one["reason"]
         rows.append([cell(told.get(name)) for name in HEAD])
     return rows

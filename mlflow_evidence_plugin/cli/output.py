@@ -35,11 +35,13 @@ class Output:
         rows: Callable[[Any], Sequence[Row]] = pairs,
         header: Row = LABELLED,
         items: str | None = None,
+        then: tuple[Callable[[Any], Sequence[Row]], Row] | None = None,
     ) -> None:
         """Print a document, or what the query selects of it.
 
         `rows` makes the table of the whole document, by default of its names and values; `items`
-        names the part that tsv lists.
+        names the part that tsv lists; `then` makes a second table, with its header, of what is
+        about other things.
         """
         if self.query:
             document = self.query.of(document)
@@ -53,6 +55,9 @@ class Output:
             _found(escaped(document))
         else:
             _table(rows(escaped(document)), header)
+            if then and (more := then[0](escaped(document))):
+                click.echo()
+                _table(more, then[1])
 
 
 def default_format() -> str:

@@ -12,9 +12,10 @@ from ..errors import NotInstalled
 from .exits import DENIED
 from .options import output_options, place_options
 from .output import Output
-from .text import Row
+from .text import Row, cell
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+BLOCKED = ("blocked", "captured", "by")
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
@@ -54,7 +55,8 @@ def try_(file: Path, fixtures: Path, out: Output) -> None:
         raise click.UsageError(f"there is no case in {fixtures}")
     failed = sum(not one["ok"] for one in found)
     told = {"policy": known.digest, "cases": len(found), "failed": failed, "items": found}
-    out.show(told, _tested, ("case", "environment", "", "status", "reasons"), items="items")
+    header = ("case", "environment", "", "expected", "came out", "reasons")
+    out.show(told, _tested, header, items="items")
     if failed:
         sys.exit(DENIED)
 
@@ -91,7 +93,7 @@ def explain(
         asked["cursor"] = page["next"]
     del whole["next"]
     header = ("rule", "severity", "passed", "failed", "untold")
-    out.show(whole, _explained, header, items="items")
+    out.show(whole, _explained, header, items="items", then=(_blocked, BLOCKED))
 
 
 def _added(whole: dict[str, Any], page: dict[str, Any]) -> dict[str, Any]:
@@ -138,7 +140,17 @@ def _checked(told: dict[str, Any]) -> list[Row]:
             for rule in one["rules"]
         )
         rows.append((name, f"{rules}; holds {one['valid_hours']} hours"))
-    return rows + [(one["where"], f"warning: {one['warning']}") for one in told["warnings"]]
+    warnings = told["warnings"]
+    return rows + [(_place(told, one["where"]), f"warning: {one['warning']}") for one in warnings]
+
+
+def _place(told: dict[str, Any], where: str) -> str:
+    """A place in the file, and of a rule its name: nobody counts rules from 0."""
+    path = where.split("/")
+    if len(path) != 4 or not path[3].isdecimal():
+        return where
+    rules = told["environments"][path[1]]["rules"]
+    return f"{where} ({rules[int(path[3])]['rule']})"
 
 
 def _tested(told: dict[str, Any]) -> list[Row]:
@@ -146,8 +158,18 @@ def _tested(told: dict[str, Any]) -> list[Row]:
     for one in told["items"]:
         state = "ok" if one["ok"] else "FAILED"
         reasons = "; ".join(one["found"]) or "none"
-        rows.append((one["case"], one["environment"], state, one["status"], reasons))
+        expected = one["expected"] or {"status": "anything"}
+        # What was expected nothing of is left out, but for the status.
+        found = {name: one.get(name) for name in {"status": "", **expected}}
+        both = (_outcome(expected), _outcome(found))
+        rows.append((one["case"], one["environment"], state, *both, reasons))
     return rows
+
+
+def _outcome(told: dict[str, Any]) -> str:
+    """What a case comes to, such as `failed; reasons: fresh`; an empty list is `none`."""
+    said = {name: cell(value) or "none" for name, value in told.items()}
+    return "; ".join(one if name == "status" else f"{name}: {one}" for name, one in said.items())
 
 
 def _explained(told: dict[str, Any]) -> list[Row]:
@@ -158,7 +180,11 @@ def _explained(told: dict[str, Any]) -> list[Row]:
     ]
     said = ", ".join(f"{told[name]} {name}" for name in ("passed", "blocked", "undecided"))
     rows.append((f"of {told['looked_at']}: {said}", "", "", "", ""))
-    for one in told["items"]:
-        codes = ", ".join(reason["code"] for reason in one["reasons"])
-        rows.append((one["subject"], one["captured_at"], codes, "", ""))
     return rows
+
+
+def _blocked(told: dict[str, Any]) -> list[Row]:
+    return [
+        (one["subject"], one["captured_at"], ", ".join(r["code"] for r in one["reasons"]))
+        for one in told["items"]
+    ]

@@ -40,6 +40,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _VERDICT = re.compile(r"vsa-(?P<environment>[A-Za-z0-9_-]{1,64})\.dsse\.json")
 _ONES = {MANIFEST, CHECKPOINT, CHAIN, COUNT, TOMBSTONES, ENVELOPES, SIGNATURE, MLBOM}
 _FOLDERS = (STATEMENTS, MATERIALS, POLICIES)
+_EXPORTED = re.compile(r"archives/.+\.evidence\.zip")
 _UNSIGNED = re.compile(r"VERIFY\.md|trust/.+")
 MANIFEST_MAX = 16 << 20
 _HASHERS = 4
@@ -47,6 +48,9 @@ _HASHERS = 4
 
 def read_manifest(opened: Opened) -> Mapping[str, Any]:
     """Which subject the archive is about, and by which record. BadArchive or BadRecord."""
+    if MANIFEST not in opened.sizes and any(map(_EXPORTED.fullmatch, opened.sizes)):
+        said = "this is an export of `ticket`, not an archive: verify the files in archives/ of it"
+        raise BadArchive(said)
     data = opened.read(MANIFEST) if opened.sizes.get(MANIFEST, 0) <= MANIFEST_MAX else b"{}"
     found = loads(data)
     if not isinstance(found, dict) or found.get("schema") != ARCHIVE_V1:

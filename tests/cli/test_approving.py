@@ -29,11 +29,12 @@ def rita(service):
 
 
 def test_somebody_approves_and_takes_it_back(on_service, released, rita):
-    made = on_service("approve", released, "--role", "risk", "--ticket", "CHG7", **rita)
+    why = ("--comment", "looked at twice")
+    made = on_service("approve", released, "--role", "risk", "--ticket", "CHG7", *why, **rita)
     assert made.code == 0, made.err
     assert (made.json["approver"], made.json["ticket"]) == ("rita", "CHG7")
     listed = on_service("approvals", released, "-o", "table", **rita)
-    assert "in-force" in listed.out
+    assert "in-force" in listed.out and "looked at twice" in listed.out
     taken = on_service("revoke", released, made.json["statement"], **rita)
     assert (taken.code, taken.json["decision"]) == (0, "revoked")
     entries = on_service("approvals", released, **rita).json["approvals"]
@@ -52,7 +53,7 @@ def test_a_rule_is_answered_for(on_service, released, rita):
     assert made.code == 0, made.err
     assert made.json["by"] == "rita"
     listed = on_service("approvals", released, "-o", "table", **rita)
-    assert "waived" in listed.out
+    assert "waived" in listed.out and "a drill" in listed.out
 
 
 def test_without_a_service_there_is_nobody_to_say_it_to(az, released):

@@ -106,6 +106,8 @@ def test_what_is_unlikely_to_be_meant_is_a_warning(az, tmp_path):
         "environments/prod/rules/4",
         "environments/prod/rules/5",
     }
+    table = az("policy", "check", write(tmp_path, rules), "-o", "table").out
+    assert "environments/prod/rules/4 (code-clean) " in table
     assert "at least 2 and at most 1" in warnings["environments/prod"]
     previous = "{rule: no-regression, metric: auc, baseline: previous}"
     lowered = az("policy", "check", write(tmp_path, f"[{previous}]"))
@@ -152,7 +154,9 @@ def test_a_case_that_comes_out_otherwise_fails(az, tmp_path):
     assert (wrong["case"], wrong["status"]) == ("regression.yaml", "failed")
     assert "worse by" in wrong["found"][0]
     table = az("policy", "test", str(EXAMPLE), "--fixtures", str(tmp_path / "cases"), "-o", "table")
-    assert "FAILED" in table.out
+    (line,) = (one for one in table.out.splitlines() if "FAILED" in one)
+    told = "passed; reasons: no-regression"
+    assert told in line and line.index(told) < line.index("failed; reasons: no-regression")
 
 
 WHOLE = {
@@ -268,6 +272,9 @@ def test_what_a_policy_would_have_blocked_is_told_through_the_service(
     assert found["rules"][1]["untold"] == found["looked_at"]
     table = az(*words, "-o", "table", **captured_here)
     assert "undecided" in table.out and "metric-threshold" in table.out
+    rules, blocked = table.out.split("\n\n")
+    assert rules.split()[:2] == ["rule", "severity"] and "models/credit/" not in rules
+    assert blocked.split()[:3] == ["blocked", "captured", "by"] and "models/credit/" in blocked
     later = az(*words, "--since", "2100-01-01T00:00Z", **captured_here)
     assert later.json["looked_at"] == 0
     assert az(*words, "--since", "soon", **captured_here).code == 2

@@ -120,6 +120,17 @@ def test_it_may_be_one_file(az, at, change, tmp_path):
     assert sum(name.startswith("archives/") for name in names) == 3
 
 
+def test_an_export_is_no_archive_and_says_what_to_verify(az, at, change, tmp_path, service):
+    key, _, _ = change
+    trust = tmp_path / "trust.json"
+    trust.write_bytes(service.evidence.issuing.trust())
+    for place in ("change.zip", "out"):
+        assert az("ticket", key, "--save", place, **at).code == 0
+        done = az("verify", place, "--trust", str(trust), "-o", "table")
+        assert done.code == 3
+        assert "archives/" in done.out and "has no archive.json" not in done.out
+
+
 def test_what_is_there_is_not_overwritten(az, at, change, tmp_path):
     key, _, _ = change
     (tmp_path / "out").mkdir()

@@ -12,6 +12,7 @@ from .options import output_options, url_option
 from .output import Output
 from .subjects import SUBJECT
 from .text import cell
+from .values import INSTANT
 
 HEAD = (
     *("state", "decision", "approver", "role", "basis", "at", "expires_at", "ticket", "comment"),
@@ -33,7 +34,12 @@ def _service(command: Command) -> Command:
 @click.option("--for", "approver", help="Whom you speak for; it is then only claimed.")
 @click.option("--comment", help="Why.")
 @click.option("--ticket", help="Such as CHG0042.")
-@click.option("--until", "expires_at", help="When it ends, such as 2026-12-01T00:00:00Z.")
+@click.option(
+    "--until",
+    "expires_at",
+    type=INSTANT,
+    help="When it ends, as 2026-12-01T18:00:00Z; a date alone is its start, in UTC.",
+)
 @output_options
 @_service
 def approve(
@@ -78,7 +84,13 @@ def revoke(
 @click.option("-e", "--environment", required=True)
 @click.option("--rule", required=True, help="Its name; with its options where there are several.")
 @click.option("--reason", required=True, help="Every verdict that rests on it says so.")
-@click.option("--until", "expires_at", required=True, help="When it ends: 366 days at the most.")
+@click.option(
+    "--until",
+    "expires_at",
+    type=INSTANT,
+    required=True,
+    help="When it ends: 366 days at the most. A date alone is its start, in UTC.",
+)
 @click.option("--ticket", help="Such as CHG0042.")
 @output_options
 @_service

@@ -5,17 +5,17 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ..approval import APPROVED, Approval, Waiver
 from ..errors import BadInput, BadRecord
 from ..policy import PREVIOUS, Attested, Baseline, Case, Policy, Target, evaluate
-from ..policy.decision import rfc3339
 from ..policy.source import load
 from ..record import Record, canonical, read
 from ..record.canonical import loads
+from .values import instant
 
 SUFFIXES = (".yaml", ".yml", ".json")
 MEMBERS = 64 << 20
@@ -95,13 +95,6 @@ def _recorded(path: Path, said: Mapping[str, Any]) -> Recorded:
 
 def _key(name: str) -> str:
     return PREVIOUS if name == "previous" else name
-
-
-def instant(said: object) -> str:
-    """A time as people write it, in UTC where it does not say, as we keep it. ValueError."""
-    found = datetime.fromisoformat(str(said).replace("Z", "+00:00"))  # YAML may have read it
-    told = found if found.tzinfo else found.replace(tzinfo=timezone.utc)
-    return rfc3339(told.astimezone(timezone.utc))
 
 
 def _baseline(folder: Path, said: Mapping[str, Any]) -> Baseline:

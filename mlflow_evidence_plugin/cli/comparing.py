@@ -11,6 +11,7 @@ from .options import output_options, place_options
 from .output import Output
 from .subjects import FORMS
 from .text import Row
+from .values import TARGET
 
 IMAGES = {".svg": "image/svg+xml", ".png": "image/png"}
 HISTORY = ("started", "run", "value", "", "state", "changed since the run before")
@@ -66,9 +67,7 @@ def compare(
 @click.option("--window", type=click.IntRange(1, 100), default=5, show_default=True)
 @click.option("--tolerance", default="5%", show_default=True, help="0.02, or 5% of the baseline.")
 @click.option("--limit", type=click.IntRange(1, 500), default=100, show_default=True)
-@click.option(
-    "--save", type=click.Path(path_type=Path, dir_okay=False), help="The plot: .svg or .png."
-)
+@click.option("--save", type=TARGET, help="The plot: .svg or .png.")
 @output_options
 @place_options
 def history(

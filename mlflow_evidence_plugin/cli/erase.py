@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 
 import click
 
+from ..errors import BadInput
 from .options import output_options, place_options
 from .output import Output
 from .subjects import SUBJECT
@@ -38,8 +40,20 @@ def erase(
         digest = json.loads(place.show(SUBJECT.convert(named, None, None)))["digest"]
         what = f"{named}, {digest},"
     if not yes:
-        click.confirm(f"Erase {what} for good? This cannot be undone", abort=True, err=True)
+        _ask(what)
     out.show(place.erase(digest, reason), _rows)
+
+
+def _ask(what: str) -> None:
+    try:
+        sure = click.confirm(f"Erase {what} for good? This cannot be undone", err=True)
+    except click.Abort as error:
+        if sys.stdin is not None and sys.stdin.isatty():
+            raise
+        mend = "ask again with --yes, which erases without asking"
+        raise BadInput("there is no terminal, and nobody answered", mend) from error
+    if not sure:
+        raise click.Abort
 
 
 def _rows(told: dict[str, object]) -> list[Row]:

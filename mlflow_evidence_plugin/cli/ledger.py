@@ -11,6 +11,7 @@ import click
 from ..errors import BadLedger, NotInstalled
 from .options import output_options, url_option
 from .output import Output
+from .values import TARGET
 from .verifying import FILES, whole
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def ledger() -> None:
 @click.option("--trust", "trusts", multiple=True, type=FILES, help="A trust document.")
 @click.option(
     "--state",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=TARGET,
     required=True,
     help="Where the last signed head is kept; it is made if it is not there.",
 )

@@ -11,9 +11,10 @@ import click
 from ..errors import EvidenceError
 from ..render.formats import RENDERERS
 from .exits import DENIED, EXIT, INTERRUPTED, UNEXPECTED, exit_code
-from .options import output_options, place_options
+from .options import naming, output_options, place_options
 from .output import Output, tell
 from .subjects import FORMS, SUBJECT
+from .values import TARGET
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -43,7 +44,7 @@ def capture(
 @cli.command()
 @click.argument("subject", type=SUBJECT, metavar="SUBJECT")
 @output_options
-@click.option("--save", type=click.Path(path_type=Path, dir_okay=False), help="Also keep it here.")
+@click.option("--save", type=TARGET, help="Also keep it here.")
 @click.option(
     "--format",
     "rendering",
@@ -92,7 +93,8 @@ def decide(
 
     if "model" not in subject:
         raise click.UsageError("a decision is about a model version, not a run")
-    found = backend(url, tracking_uri).decide(subject, environment)
+    with naming(environment):
+        found = backend(url, tracking_uri).decide(subject, environment)
     out.show(found, decision_rows)
     if not found.get("allowed"):
         sys.exit(DENIED)

@@ -12,6 +12,7 @@ from ..errors import BadConfig, NotInstalled
 from .options import output_options
 from .output import Output
 from .text import cell
+from .values import TARGET
 
 KEYS = ("id", "not_before", "not_after")
 
@@ -44,7 +45,7 @@ def key() -> None:
 
 
 @key.command()
-@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("path", type=TARGET)
 def create(path: Path) -> None:
     """Make a key (ECDSA P-256) at PATH, for its owner only, and print its public half.
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
 import click
 
+from ..errors import BadInput, NotFound
 from . import output
 from .query import QUERY, Query
 
 Command = Callable[..., Any]
+
+SEVERAL = "the policy has several environments"
+"""What a policy says, here or in the service, where it needs to know which one."""
 
 NO_STORE = "give --tracking-uri, or set MLFLOW_TRACKING_URI"
 NO_PLACE = (
@@ -54,6 +59,17 @@ def url_option(required: bool = False) -> Callable[[Command], Command]:
         required=required,
         help="The evidence service.",
     )
+
+
+@contextmanager
+def naming(environment: str | None) -> Iterator[None]:
+    """Where none was named and the policy has several, that is to be mended on the command line."""
+    try:
+        yield
+    except NotFound as error:
+        if environment is None and SEVERAL in error.detail:
+            raise BadInput(error.detail, "name one of them with -e") from error
+        raise
 
 
 def tracking_option(command: Command) -> Command:

@@ -10,9 +10,10 @@ import click
 
 from ..errors import NotInstalled
 from .exits import DENIED
-from .options import output_options, place_options
+from .options import naming, output_options, place_options
 from .output import Output
 from .text import Row, cell
+from .values import INSTANT
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 BLOCKED = ("blocked", "captured", "by")
@@ -65,7 +66,9 @@ def try_(file: Path, fixtures: Path, out: Output) -> None:
 @click.argument("file", type=FILE)
 @click.option("-e", "--environment", help="May be left out if the policy has only one.")
 @click.option("--model", help="Only evidence of this model.")
-@click.option("--since", metavar="TIME", help="Only what was captured since, as 2026-05-01T00:00Z.")
+@click.option(
+    "--since", type=INSTANT, help="Only what was captured since, as 2026-05-01T00:00Z; or a date."
+)
 @output_options
 @place_options
 def explain(
@@ -81,12 +84,13 @@ def explain(
     from .backend import backend
 
     _read(file)
-    named = {"environment": environment, "model": model, "since": _time(since)}
+    named = {"environment": environment, "model": model, "since": since}
     asked = {name: value for name, value in named.items() if value is not None}
     place, text = backend(url, tracking_uri), file.read_bytes()
     whole: dict[str, Any] | None = None
     while True:
-        page = place.explain(text, asked)
+        with naming(environment):
+            page = place.explain(text, asked)
         whole = page if whole is None else _added(whole, page)
         if not page["next"]:
             break
@@ -114,17 +118,6 @@ def _read(file: Path) -> Any:
     except ImportError as error:
         mend = "pip install 'mlflow-evidence-plugin[verify]'"
         raise NotInstalled(f"to read a policy, {error.name} is missing", mend) from error
-
-
-def _time(said: str | None) -> str | None:
-    if said is None:
-        return None
-    from .cases import instant
-
-    try:
-        return instant(said)
-    except (ValueError, OverflowError) as error:
-        raise click.BadParameter(f"{said} is no time", param_hint="--since") from error
 
 
 def _shown(spec: Any) -> dict[str, Any]:

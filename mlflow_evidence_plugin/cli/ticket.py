@@ -15,6 +15,7 @@ from ..errors import BadInput, NotFound
 from .options import output_options, place_options
 from .output import Output
 from .text import Row
+from .values import TARGET
 
 HEAD = ("subject", "named by", "owner", "verdicts", "approvals", "waivers", "lacks")
 
@@ -34,6 +35,8 @@ def ticket(
     """Show what was trained, judged, approved and waived under the change ticket KEY."""
     from .backend import backend
 
+    if save is not None and _is_zip(save):
+        TARGET.convert(save, None, None)
     place = backend(url, tracking_uri)
     found = place.ticket(key)
     if not found["items"]:
@@ -44,10 +47,14 @@ def ticket(
     out.show(found, _rows, HEAD, items="items")
 
 
+def _is_zip(save: Path) -> bool:
+    return save.suffix.lower() == ".zip"
+
+
 def _save(found: dict[str, Any], place: Any, save: Path) -> None:
     from .verifying import whole
 
-    if save.suffix.lower() != ".zip":
+    if not _is_zip(save):
         if save.exists() and (not save.is_dir() or any(save.iterdir())):
             raise BadInput(f"{save} is there already", "name a folder that is new, or empty")
         save.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,7 @@ from .options import output_options, place_options
 from .output import Output
 from .subjects import SUBJECT
 from .text import printable
+from .values import BYTES, TARGET
 
 if TYPE_CHECKING:
     from ..verify import Report
@@ -29,13 +30,13 @@ FILES = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 @click.command()
 @click.argument("subject", type=SUBJECT, metavar="SUBJECT")
-@click.option("--save", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@click.option("--save", type=TARGET, required=True)
 @click.option(
     "--size", type=click.IntRange(0), help="Of the log, at a head that you keep: see `ledger`."
 )
 @click.option(
     "--artifacts",
-    type=click.IntRange(0),
+    type=BYTES,
     default=0,
     metavar="BYTES",
     help="So many bytes of the files that the record names go with it, the smallest first.",

@@ -56,6 +56,19 @@ def test_a_rule_is_answered_for(on_service, released, rita):
     assert "waived" in listed.out and "a drill" in listed.out
 
 
+def test_a_date_alone_is_the_start_of_that_day(on_service, released, rita):
+    day = ("--until", "2100-01-02")
+    made = on_service("approve", released, "--role", "risk", *day, **rita)
+    assert made.json["expires_at"] == "2100-01-02T00:00:00.000Z", made.err
+    for words in (
+        ("approve", released, "--role", "risk", "--until", "soon"),
+        ("waive", released, "-e", "lab", "--rule", "x", "--reason", "y", "--until", "2026-13-01"),
+    ):
+        refused = on_service(*words, **rita)
+        assert refused.code == 2
+        assert "'--until'" in refused.err and "2026-12-01T18:00:00Z" in refused.err
+
+
 def test_without_a_service_there_is_nobody_to_say_it_to(az, released):
     refused = az("approve", released, "--role", "risk")
     assert refused.code == 2

@@ -45,6 +45,18 @@ def test_it_asks_first(on_service, made, monkeypatch):
     assert json.loads(on_service("show", f"runs/{run}", "-o", "json").out)["digest"] == digest
 
 
+def test_where_nobody_can_be_asked_it_says_how_to_go_on(on_service, made, monkeypatch):
+    import io
+    import sys
+
+    run, _ = made
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    refused = on_service("erase", f"runs/{run}", "--reason", "names a patient")
+    assert refused.code == 2
+    assert "--yes" in refused.err
+    assert on_service("show", f"runs/{run}").code == 0
+
+
 def test_without_a_service_it_erases_in_the_home_of_this_machine(on_disk, local, tmp_path):
     env = {"EVIDENCE_SERVICE_HOME": str(tmp_path / "home")}
     subject = f"runs/{local['run']}"

@@ -281,6 +281,24 @@ def test_what_a_policy_would_have_blocked_is_told_through_the_service(
     assert az(*words, "-e", "moon", **captured_here).code == 4
 
 
+def test_which_of_several_environments_is_for_the_command_line_to_say(
+    az, captured_here, tmp_path, world, mlflow_url, service
+):
+    (tmp_path / "p.yaml").write_text(POLICY, "utf-8")
+    explain = ("policy", "explain", str(tmp_path / "p.yaml"))
+    decide = ("decide", f"models/credit/{world.v_good}")
+    home = {
+        "EVIDENCE_SERVICE_HOME": str(service.home),
+        "EVIDENCE_SERVICE_POLICY_FILE": str(service.settings.policy_file),
+        "MLFLOW_TRACKING_URI": mlflow_url,
+    }
+    for words, place in ((explain, captured_here), (decide, captured_here), (decide, home)):
+        said = az(*words, **place)
+        assert said.code == 2, said.err
+        assert "lab, prod" in said.err and "with -e" in said.err
+        assert az(*words, "-e", "moon", **place).code == 4
+
+
 def test_and_without_a_service(az, mlflow_url, service, captured, tmp_path):
     (tmp_path / "p.yaml").write_text(POLICY, "utf-8")
     env = {"EVIDENCE_SERVICE_HOME": str(service.home)}

@@ -133,6 +133,31 @@ def test_a_file_that_grows_without_end_is_not_read_without_end(folder):
         opened.read("archive.json")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("archive", "runs/x", "--save", "nowhere/x.zip"),
+        ("show", "runs/x", "--save", "nowhere/x.json"),
+        ("ticket", "C-1", "--save", "nowhere/x.zip"),
+        ("history", "x", "--metric", "m", "--save", "nowhere/x.svg"),
+        ("ledger", "monitor", "--state", "nowhere/head"),
+        ("key", "create", "nowhere/key.pem"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_folder_that_is_not_there_is_named_before_anything_is_asked(az, words):
+    done = az(*words, EVIDENCE_URL="http://127.0.0.1:1", EVIDENCE_TOKEN="x")
+    assert done.code == 2
+    assert "there is no folder nowhere" in done.err
+
+
+@pytest.mark.parametrize("size", ["10MB", "-1", "1e6"])
+def test_how_bytes_are_written_is_said(az, size):
+    done = az("archive", "runs/x", "--save", "x.zip", "--artifacts", size)
+    assert done.code == 2
+    assert "'--artifacts'" in done.err and "10000000 is 10 MB" in done.err
+
+
 PART = st.text("abcXYZ019_-+@. ", min_size=1, max_size=12).filter(lambda p: p not in (".", ".."))
 NAME = st.lists(PART, min_size=1, max_size=4).map("/".join)
 MEMBERS = st.dictionaries(NAME, st.binary(max_size=200), max_size=8)

@@ -41,7 +41,7 @@ def json_text(document: Any) -> str:
 def tsv_lines(document: Any) -> Iterator[str]:
     """`az`'s tsv: an item a line, its values in the order of their keys, or as a query named them.
 
-    A list within an item is its length, an object within an item is empty, nothing is `None`.
+    A list within an item is its length, an object within an item is empty, a null is `None`.
     """
     if document is None:
         return

@@ -12,7 +12,7 @@ from .checks import FAIL, OK, SKIPPED, WARN, Check, Place, missing_file
 WANTED = ("owner", "ticket", "rollback", "monitoring")
 """Without these a reviewer cannot act on a run; the rest is good to have."""
 
-NAMED = ("the store that is named was not opened", "see the row tracking store; log a first run")
+NAMED = ("the store that is named was not opened", "look at the rows of the store; log a first run")
 """Of a path on a store that is not there yet, or that has no client here."""
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from mlflow_evidence_plugin.policy import parse
 from mlflow_evidence_plugin.service import gathering
+from mlflow_evidence_plugin.service.deciding import Deciding
 from mlflow_evidence_plugin.signing import Keyring
 from mlflow_evidence_plugin.snapshot import Gap
 from mlflow_evidence_plugin.verify import Expected, verify_archive
@@ -228,15 +229,13 @@ def test_a_pass_by_another_policy_is_no_way_back(world):
     assert not world.ask("7")["allowed"]
 
 
-def test_nor_is_a_verdict_on_earlier_evidence(world):
+def test_nor_is_a_verdict_on_earlier_evidence(world, monkeypatch):
     world.rules(BACK)
     world.capture("6", made_run(GOOD), previous=None)
     world.capture("7", made_run(GOOD, run_id=OTHER_RUN))
     assert world.ask("6")["allowed"] and world.ask("7")["allowed"]
-    old = world.service.evidence.deciding
-    monkey = pytest.MonkeyPatch()
-    with monkey.context() as patched:
-        patched.setattr(type(old), "settle", lambda *_: None)  # nobody has come to it yet
+    with monkeypatch.context() as patched:
+        patched.setattr(Deciding, "settle", lambda *_: None)  # nobody has come to it yet
         world.capture("6", made_run(BAD), previous=None)
     assert "never judged" in world.ask("7")["reasons"][0]["found"]
 

@@ -15,7 +15,7 @@ from ..record import Record, Subject, canonical, digest_of
 from .case import Beside, Case, Needs
 from .duties import hand_in
 from .model import Environment, Policy, RuleSpec
-from .rules import RULES
+from .rules import RULES, Outcome
 
 Reason = dict[str, str]
 _json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
@@ -136,41 +136,53 @@ def evaluate(policy: Policy, environment: Environment, case: Case, now: datetime
         raise BadPolicy(f"environment {environment.name} has no rules: nothing was asked")
     at = rfc3339(now)
     case = replace(case, at=at)
-    found: dict[str, list[Reason]] = {"reasons": [], "warnings": [], "waived": []}
-    used: list[Waiver] = []
-    tests: list[tuple[str, str]] = []
+    judged = [_judged(spec, environment, case) for spec in environment.rules]
+    used = [one.waiver for one in judged if one.waiver]
+    reasons = tuple(one.reason for one in judged if one.went == FAILED)
+    warned = tuple(one.reason for one in judged if one.went == WARNED and not one.waiver)
     ends = [rfc3339(now + timedelta(hours=environment.valid_hours))]
-    for spec in environment.rules:
-        outcome = RULES[spec.name](case, spec.options)
-        ends += [outcome.until] if outcome.until else []
-        if outcome.passed:
-            tests.append((spec.label, PASSED))
-            continue
-        reason = {"code": spec.name, "found": outcome.found, "asked": outcome.asked}
-        reason["mend"] = outcome.mend
-        waiver = waiver_of(spec, environment, case) if spec.blocks else None
-        if waiver is not None:
-            used.append(waiver)
-            found["waived"].append(reason | _answering(waiver))
-        else:
-            found["reasons" if spec.blocks else "warnings"].append(reason)
-        tests.append((spec.label, FAILED if spec.blocks and waiver is None else WARNED))
+    ends += [one.outcome.until for one in judged if one.outcome.until]
     return Decision(
         case.record.subject,
         environment.name,
-        FAILED if found["reasons"] else PASSED,
-        tuple(found["reasons"]),
-        tuple(found["warnings"]),
+        FAILED if reasons else PASSED,
+        reasons,
+        warned,
         policy.digest,
         at,
         min(ends + [one.expires_at for one in used]),
         case.record.digest,
         case.record.release,
         _digests(case),
-        tuple(found["waived"]),
+        tuple(one.reason | _answering(one.waiver) for one in judged if one.waiver),
         beside_of(case, environment.needs, used),
-        tuple(tests),
+        tuple((one.label, one.went) for one in judged),
     )
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """How a rule went, and who answers for it if it failed."""
+
+    code: str
+    label: str
+    went: str
+    outcome: Outcome
+    waiver: Waiver | None = None
+
+    @property
+    def reason(self) -> Reason:
+        told = {"code": self.code, "found": self.outcome.found, "asked": self.outcome.asked}
+        return told | {"mend": self.outcome.mend}
+
+
+def _judged(spec: RuleSpec, environment: Environment, case: Case) -> _Judged:
+    outcome = RULES[spec.name](case, spec.options)
+    if outcome.passed:
+        return _Judged(spec.name, spec.label, PASSED, outcome)
+    waiver = waiver_of(spec, environment, case) if spec.blocks else None
+    went = FAILED if spec.blocks and waiver is None else WARNED
+    return _Judged(spec.name, spec.label, went, outcome, waiver)
 
 
 def waiver_of(spec: RuleSpec, environment: Environment, case: Case) -> Waiver | None:

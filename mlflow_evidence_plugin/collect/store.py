@@ -121,6 +121,14 @@ class MlflowStore:
         except NotFound:
             return False
 
+    def knows_version(self, name: str, version: str) -> bool:
+        """Whether the registry has that version of a model."""
+        try:
+            with asked(f"version {version} of model {name}"):
+                return bool(self.client.get_model_version(name, version).name == name)
+        except NotFound:
+            return False
+
     def stage_holder(self, name: str, stage: str) -> tuple[str, int]:
         """The newest version in one of the registry's legacy stages, as `holder` does; NotFound."""
         with asked(f"stage {stage} of model {name}"):

@@ -140,15 +140,16 @@ class Gate:
 
     def _awaited(self, named: Subject, error: NotFound) -> tuple[str, dict[str, str]]:
         """Whether evidence may still come; of a version that the registry has not, it will not."""
-        reason = _reason("no-evidence", error.detail, "captured evidence", error.mend)
         try:
-            self.capturing.store.experiment_of_version(str(named.model), str(named.version))
-        except NotFound as gone:
-            mend = "check the name and the version, and that the model is registered"
-            return "failed", _reason("no-such-version", gone.detail, "a registered version", mend)
+            known = self.capturing.store.knows_version(str(named.model), str(named.version))
         except EvidenceError:
-            pass  # nobody can say
-        return "pending", reason
+            known = True  # it may be: nobody can say
+        if known:
+            reason = _reason("no-evidence", error.detail, "captured evidence", error.mend)
+            return "pending", reason
+        found = f"the tracking store has no version {named.version} of model {named.model}"
+        mend = "check the name and the version, and that the model is registered"
+        return "failed", _reason("no-such-version", found, "a registered version", mend)
 
     def _pinned(self, decision: Decision, pinned: tuple[str | None, str | None]) -> Decision:
         for what, want, have in (

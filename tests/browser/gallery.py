@@ -80,10 +80,8 @@ class Shelf:
             raise NotFound(f"no version holds {alias}")
         return self.aliases[model, alias], 0
 
-    def experiment_of_version(self, model: str, version: str) -> str | None:
-        if (model, version) not in self.versions:
-            raise NotFound(f"there is no version {version} of {model}")
-        return None
+    def knows_version(self, model: str, version: str) -> bool:
+        return (model, version) in self.versions
 
     def knows_model(self, name: str) -> bool:
         return any(model == name for model, _ in self.versions)

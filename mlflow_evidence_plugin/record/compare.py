@@ -166,12 +166,11 @@ def _datasets(values: Values, others: Values) -> Values:
 
     On either side: else what both have would be told by its name here and by its digest there.
     """
-    counts = [Counter(one["name"] for one in side.values()) for side in (values, others)]
+    sides = (Counter(one["name"] for one in side.values()) for side in (values, others))
+    twice = {name for side in sides for name, count in side.items() if count > 1}
     return {
-        key if max(one[known["name"]] for one in counts) > 1 else known["name"]: _without(
-            known, "name"
-        )
-        for key, known in values.items()
+        key if one["name"] in twice else one["name"]: _without(one, "name")
+        for key, one in values.items()
     }
 
 

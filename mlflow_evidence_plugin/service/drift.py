@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from ..errors import BadInput, BadRecord, Busy, Erased, NotFound, StoreRefused, StoreUnavailable
+from ..errors import BadInput, BadRecord, Busy, NotFound, StoreRefused, StoreUnavailable
 from ..policy.decision import rfc3339
 from ..record import Record, Subject, record_of
 from ..record.drift import CHANGED, REMOVED, Finding, drift, finding
@@ -105,8 +105,8 @@ class Drifting:
     def _subject(self, digest: str) -> str:
         try:
             return self.capturing.bundles.get(digest).subject
-        except Erased as error:
-            raise BadRecord("the evidence of what it was compared with was erased") from error
+        except NotFound as error:
+            raise BadRecord("the evidence of what it was compared with is gone: erased") from error
 
     def _holder(self, record: Record, alias: str) -> str | None:
         model = record.subject.model or ""
